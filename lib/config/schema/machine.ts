@@ -1,0 +1,71 @@
+import { z } from "zod";
+import { keysOf } from "./field.ts";
+import { guestKeys, provisionList, userBlock } from "./guest.ts";
+import { cniBlock, kubernetesBlock } from "./kubernetes.ts";
+import { mountsList } from "./mounts.ts";
+import { networkBlock, portsBlock } from "./network.ts";
+import { runtimeField } from "./runtime.ts";
+import { keptPort, text, word } from "./values.ts";
+import { NAME, NAME_RULE, vmBlock } from "./vm.ts";
+
+const key = keysOf({ effect: "live", support: "yes" });
+const later = keysOf({ effect: "live", support: "later" });
+const service = keysOf({ effect: "service", support: "later" });
+
+/** Host names as hostname(7) allows them. */
+const hostName = text(
+  /^(?=.{1,64}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/,
+  "a host name: letters, digits, hyphens and dots, at most 64",
+);
+
+const artifacts = z.strictObject({
+  mirror: later(
+    word().default("official").optional(),
+    "Where releases come from: official, a URL or a folder",
+  ),
+  offline: later(z.boolean().default(false).optional(), "Takes nothing from the network"),
+});
+
+const ssh = z.strictObject({
+  port: key(keptPort().default(0), "The port of the guest's sshd on the host; 0: chosen once and kept"),
+  agent: key(z.boolean().default(false), "Forwards your ssh agent into shell and exec"),
+  config: key(z.boolean().default(false), "Includes the machine's ssh configuration in your ~/.ssh/config"),
+});
+
+/** machine.yaml, version 1: every key of the format, those of later versions of the program too. */
+export const machineFile = z.strictObject({
+  apiVersion: key(z.literal("machine/v1").default("machine/v1"), "The version of this format", {
+    effect: "none",
+  }),
+  name: key(text(NAME, NAME_RULE).default("default"), "The machine's name", { effect: "identity" }),
+  extends: later(z.array(word()).optional(), "Profiles and files to start from", { effect: "none" }),
+  protect: key(
+    z.boolean().default(false),
+    "Refuses delete and everything that would make the machine anew or lose data",
+  ),
+  vm: key(vmBlock.prefault({}), "The virtual computer", { effect: "restart" }),
+  user: later(userBlock.optional(), "Who you are in the guest"),
+  hostname: key(hostName.optional(), "The guest's host name", { defaultNote: "the machine's name" }),
+  timezone: guestKeys.timezone,
+  locale: guestKeys.locale,
+  mounts: mountsList,
+  ports: later(portsBlock.optional(), "Ports of the guest on the host"),
+  network: later(networkBlock.optional(), "Names, proxies, certificates and interfaces"),
+  env: guestKeys.env,
+  packages: guestKeys.packages,
+  files: guestKeys.files,
+  sysctl: guestKeys.sysctl,
+  modules: guestKeys.modules,
+  binfmt: guestKeys.binfmt,
+  runtime: runtimeField,
+  cni: service(cniBlock.optional(), "The network of containers outside Docker"),
+  kubernetes: service(kubernetesBlock.optional(), "Kubernetes"),
+  provision: later(provisionList.optional(), "Own commands, run when they are needed", {
+    identity: ["name"],
+  }),
+  artifacts: later(artifacts.optional(), "Where downloads come from"),
+  ssh: key(ssh.prefault({}), "How the machine is reached"),
+});
+
+/** A file whose every key has the right type, defaults filled in. */
+export type MachineFile = z.output<typeof machineFile>;

@@ -1,0 +1,78 @@
+import { z } from "zod";
+import { keysOf } from "./field.ts";
+import { json, mapOf, text, word } from "./values.ts";
+
+const key = keysOf({ effect: "live", support: "yes" });
+const service = keysOf({ effect: "service", support: "yes" });
+const later = keysOf({ effect: "service", support: "later" });
+const liveLater = keysOf({ effect: "live", support: "later" });
+
+const engine = z.enum(["docker", "containerd", "podman", "none"]);
+
+/** Names that docker's own client accepts for contexts ("default" is its own). */
+const contextName = text(
+  /^(?!default$)[A-Za-z0-9][\w.+-]+$/,
+  'letters, digits and _ . + -, and not "default"',
+);
+
+const docker = z.strictObject({
+  daemon: service(
+    mapOf(json()).default({}),
+    "The keys of dockerd's daemon.json, as Docker documents them",
+    { effect: { reloadable: "live", other: "service" } },
+  ),
+  context: key(
+    z.strictObject({
+      name: key(contextName.optional(), "The name of the context", {
+        defaultNote: "machine- and the machine's name",
+      }),
+      current: key(z.boolean().default(true), "Makes it the current context"),
+    }).prefault({}),
+    "The docker context on the host that leads to the machine",
+  ),
+});
+
+const containerd = z.strictObject({
+  cri: later(
+    z.union([z.boolean(), z.enum(["auto"])]).default("auto").optional(),
+    "Kubernetes' interface to containerd",
+  ),
+  config: later(mapOf(json()).optional(), "Keys of containerd's config.toml, merged with the distribution's"),
+});
+
+const podman = z.strictObject({
+  connection: liveLater(
+    z.strictObject({
+      name: liveLater(word().optional(), "The name of the connection", {
+        defaultNote: "machine- and the machine's name",
+      }),
+      current: liveLater(z.boolean().default(true).optional(), "Makes it the default connection"),
+    }).optional(),
+    "The podman connection on the host that leads to the machine",
+  ),
+});
+
+const registry = z.strictObject({
+  mirrors: later(z.array(z.url()).optional(), "Mirrors to ask first"),
+  insecure: later(
+    z.boolean().default(false).optional(),
+    "Allows http and certificates that nobody vouches for",
+  ),
+});
+
+/** The long form of `runtime`. */
+export const runtimeBlock = z.strictObject({
+  engine: service(engine.default("docker"), "What runs containers", { supported: ["docker"] }),
+  rootless: later(z.boolean().default(false).optional(), "Runs the engine as the user, not as root"),
+  registries: later(mapOf(registry).optional(), "Mirrors and trust for image registries, for every engine"),
+  docker: service(docker.prefault({}), "Settings of Docker"),
+  containerd: later(containerd.optional(), "Settings of containerd"),
+  podman: later(podman.optional(), "Settings of Podman"),
+});
+
+/** `runtime`: a bare name is short for its engine. */
+export const runtimeField = service(
+  z.union([engine, runtimeBlock]).prefault("docker"),
+  "What runs containers; a bare name is short for {engine: …}",
+  { supported: ["docker"], merge: "deep" },
+);

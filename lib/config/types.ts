@@ -1,0 +1,96 @@
+/**
+ * A machine as the file declares it, in normal form: every default filled, paths absolute, sizes in one unit.
+ * Two files that mean the same give the same value, whatever order or spelling they use.
+ */
+export interface Machine {
+  readonly name: string;
+  readonly protect: boolean;
+  readonly vm: VmSettings;
+  readonly user: GuestUser;
+  readonly hostname: string;
+  readonly mounts: readonly Mount[];
+  readonly runtime: Runtime;
+  readonly ssh: SshSettings;
+}
+
+export type Arch = "x86_64" | "aarch64";
+export type Accel = "kvm" | "hvf" | "tcg";
+
+export interface VmSettings {
+  readonly arch: Arch;
+  readonly accel: "auto" | Accel;
+  readonly cpus: number;
+  readonly memoryMiB: number;
+  /** A QEMU CPU model with its options, or "auto". */
+  readonly cpu: string;
+  readonly image: { readonly name: "debian-13"; readonly source: "auto" | "build" };
+  readonly diskMiB: number;
+  /** `undefined`: no data disk ("none" in the file). */
+  readonly dataDiskMiB: number | undefined;
+}
+
+export interface GuestUser {
+  readonly name: string;
+  readonly uid: number;
+  readonly shell: string;
+  readonly sudo: boolean;
+  readonly home: string;
+}
+
+/** A host folder in the guest; its identity is the target. */
+export interface Mount {
+  readonly source: string;
+  readonly target: string;
+  readonly type: "9p";
+  readonly writable: boolean;
+  /** A missing source is then a blocked mount and no error. */
+  readonly optional: boolean;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+export interface Runtime {
+  readonly engine: "docker";
+  readonly docker: DockerSettings;
+}
+
+export interface DockerSettings {
+  /** daemon.json, key by key, as dockerd documents it. */
+  readonly daemon: Readonly<Record<string, Json>>;
+  readonly context: { readonly name: string; readonly current: boolean };
+}
+
+export interface SshSettings {
+  /** The port on the host; 0: chosen once and kept. */
+  readonly port: number;
+  /** Forwards the host's ssh agent into `shell` and `exec`. */
+  readonly agent: boolean;
+  /** Adds the Include line to ~/.ssh/config. */
+  readonly config: boolean;
+}
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** A place in a file that the user wrote; line and column count from 1. */
+export interface Position {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** One thing that is wrong in the file, with the way out of it. */
+export interface Problem {
+  readonly at: Position;
+  /** The key's path, e.g. `vm.memory` or `mounts[0].source`; empty for the file as a whole. */
+  readonly path: string;
+  readonly message: string;
+  readonly remedy?: string;
+}
+
+/** What a file gave: the machine, and where each of its keys stands. */
+export interface LoadedMachine {
+  readonly machine: Machine;
+  /** The file as named by the user, absolute, links kept; "-" for standard input. */
+  readonly origin: string;
+  /** Where a key stands, or the nearest key above it that is in the file. */
+  readonly positionOf: (path: string) => Position | undefined;
+}
