@@ -1,0 +1,121 @@
+import { EXIT } from "../host/errors.ts";
+import { actionable, isConverged, worse, worstEffect } from "../plan/effects.ts";
+import type { Address, Effect, Plan, PlannedChange } from "../plan/types.ts";
+import type { World } from "../resources/contract.ts";
+import type { RecordStore } from "../resources/record.ts";
+import { withRecord } from "./world.ts";
+import { openRound } from "./job.ts";
+import { type Planned, planNow } from "./plan_now.ts";
+import { runSteps } from "./steps.ts";
+import type { Approval, OperationOptions, Outcome } from "./types.ts";
+
+/** Each round makes knowable what the one before deferred; nothing needs more than four. */
+const MOST_ROUNDS = 4;
+
+/** What a run of rounds needs. */
+export interface RoundsInput {
+  readonly world: World;
+  readonly store: RecordStore;
+  readonly approval: Approval;
+  /** The worst effect that was agreed to before the first round. */
+  readonly approved: Effect;
+  readonly options: OperationOptions;
+}
+
+/**
+ * Look, plan, run, until a look finds nothing more to do. Done means observed: the last round is always a look.
+ */
+export async function runRounds(input: RoundsInput): Promise<Outcome> {
+  const done: Address[] = [];
+  let approved = input.approved;
+  for (let round = 1;; round++) {
+    const world = withRecord(input.world, input.store.value);
+    const planned = await planNow(world, input.options.abortSignal);
+    const steps = actionable(planned.plan);
+    if (steps.length === 0) return ended(done, planned.plan);
+    if (round > MOST_ROUNDS) return stuck(done, steps);
+    const worst = worstEffect(planned.plan);
+    if (worse(worst, approved) !== approved) {
+      if (!await agree(input.approval, planned.plan, worst)) return refused(done, steps, worst);
+      approved = worst;
+    }
+    if (round > 1) input.options.emit({ kind: "plan", plan: planned.plan, round });
+    const results = await runRound(input, world, planned);
+    done.push(...results.done);
+    if (results.failed.length > 0 || results.interrupted) return broken(done, results, steps);
+  }
+}
+
+async function runRound(input: RoundsInput, world: World, planned: Planned) {
+  const { emit, abortSignal, stopSignal } = input.options;
+  const round = openRound({ world, look: planned.look, store: input.store, emit, signal: abortSignal });
+  await using _door = round.guest;
+  return await runSteps(planned.plan, planned.items, { ...round, stopSignal });
+}
+
+/** Whether a plan may run: everything in it is allowed, or a person says so. */
+export async function agree(approval: Approval, plan: Plan, worst: Effect): Promise<boolean> {
+  const effects = new Set(actionable(plan).map(({ effect }) => effect));
+  const covered = [...effects].every((effect) => approval.allowed.has(effect));
+  if (covered) return true;
+  if (!approval.ask) return false;
+  return worst !== undefined && await approval.ask(plan);
+}
+
+function ended(done: readonly Address[], plan: Plan): Outcome {
+  const open = plan.changes.filter(({ action }) => action === "blocked" || action === "deferred");
+  if (open.length === 0 && isConverged(plan)) {
+    return { exitCode: EXIT.done, done, failed: [], skipped: [], open };
+  }
+  return {
+    exitCode: done.length > 0 ? EXIT.partial : EXIT.needsPerson,
+    done,
+    failed: [],
+    skipped: [],
+    open,
+    reason: `${open.length === 1 ? "One thing is" : `${open.length} things are`} blocked`,
+  };
+}
+
+function stuck(done: readonly Address[], steps: readonly PlannedChange[]): Outcome {
+  const names = steps.map(({ address }) => address).join(", ");
+  return {
+    exitCode: EXIT.partial,
+    done,
+    failed: steps.map(({ address }) => ({ address, error: "it still differs after it was applied" })),
+    skipped: [],
+    open: [],
+    reason: `After ${MOST_ROUNDS} rounds these still differ: ${names}`,
+  };
+}
+
+/** The outcome of a plan that nobody agreed to. */
+export function refused(done: readonly Address[], steps: readonly PlannedChange[], worst: Effect): Outcome {
+  const flag = worst === "recreate" || worst === "data-loss" ? `--allow ${worst}` : "--yes";
+  return {
+    exitCode: done.length > 0 ? EXIT.partial : EXIT.needsPerson,
+    done,
+    failed: [],
+    skipped: [],
+    open: steps,
+    reason: `The worst effect of these changes is "${worst}", which was not agreed to; ${flag} allows it`,
+  };
+}
+
+function broken(
+  done: readonly Address[],
+  results: Awaited<ReturnType<typeof runRound>>,
+  steps: readonly PlannedChange[],
+): Outcome {
+  const tried = new Set([...done, ...results.failed.map(({ address }) => address), ...results.skipped]);
+  const interrupted = results.interrupted;
+  const stopped = interrupted ? EXIT.interrupted : EXIT.failed;
+  return {
+    exitCode: done.length > 0 ? EXIT.partial : stopped,
+    done,
+    failed: results.failed,
+    skipped: results.skipped,
+    open: steps.filter(({ address }) => !tried.has(address)),
+    reason: interrupted ? "Interrupted; the same command goes on from here" : "A step failed",
+  };
+}

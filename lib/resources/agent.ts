@@ -1,0 +1,75 @@
+import type { AgentConfig, AgentStatus } from "../agent/api.ts";
+import { reloadAgent, stopAgent } from "../agent/client.ts";
+import { startAgent } from "../agent/spawn.ts";
+import { removeIfPresent, sha256, writeAtomic } from "../host/files.ts";
+import { buildId } from "../host/version.ts";
+import type { Change, Observed } from "../plan/types.ts";
+import type { Kind, World } from "./contract.ts";
+import { dockerSocketOf } from "./docker/socket.ts";
+import { rootTarget } from "./power.ts";
+
+/** The agent as wanted: this build of the program, keeping these things alive. */
+interface WantedAgent {
+  readonly build: string;
+  readonly configHash: string;
+}
+
+/** The background process of the machine. */
+export const agentKind: Kind<WantedAgent, AgentStatus> = {
+  kind: "agent",
+  phase: 4,
+  realm: "machine",
+  path: () => "",
+  dependsOn: () => ["vm"],
+  desired: async (world) => {
+    if (!world.machine) return new Map();
+    return new Map([["agent", { build: await buildId(), configHash: sha256(agentConfigText(world)) }]]);
+  },
+  observe: (_world, look) => Promise.resolve(new Map<string, Observed<AgentStatus>>([["agent", look.agent]])),
+  compare(desired, observed) {
+    const changes: Change[] = [];
+    const differ = (path: string, note: string, before: string, after: string) =>
+      changes.push({ path, before, after, effect: "live", note });
+    if (observed.build !== desired.build) {
+      differ("agent.build", "another build of machine runs", observed.build, desired.build);
+    }
+    if (observed.configHash !== desired.configHash) {
+      differ("agent.config", "it keeps other things alive than wanted", "former", "wanted");
+    }
+    return changes;
+  },
+  creation: () => ({ effect: "live", reason: "keeps sockets and mounts alive" }),
+  async apply(job) {
+    const { folder } = job.world;
+    const text = agentConfigText({ ...job.world, record: job.store.value });
+    await writeAtomic(folder.agentConfig, text);
+    const status = job.look.agent.state === "present" ? job.look.agent.value : undefined;
+    if (status && status.build === await buildId()) {
+      await reloadAgent(folder.agentSocket);
+      return;
+    }
+    if (status) {
+      job.progress("stopping the former agent");
+      await stopAgent(folder.agentSocket);
+    }
+    job.progress("starting the agent");
+    await startAgent(folder);
+  },
+  async undo(job) {
+    const { folder } = job.world;
+    if (job.look.agent.state === "present") await stopAgent(folder.agentSocket);
+    for (const file of [folder.agentConfig, folder.agentSocket, folder.agentLog]) await removeIfPresent(file);
+  },
+};
+
+/** The `agent.json` of a machine: what its agent has to keep alive. */
+export function agentConfigText(world: World): string {
+  const machine = world.machine!;
+  const config: AgentConfig = {
+    machine: world.name,
+    root: rootTarget(world.folder, world.record?.sshPort ?? 0),
+    sockets: [dockerSocketOf(world.folder)],
+    mounts: machine.mounts.map(({ source, target }) => ({ source, target })),
+  };
+  return JSON.stringify(config, null, 2) + "\n";
+}

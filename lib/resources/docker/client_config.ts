@@ -1,0 +1,109 @@
+import { join } from "node:path";
+import { applyEdits, modify, parse, type ParseError } from "jsonc-parser";
+import { UserError } from "../../host/errors.ts";
+import {
+  ensurePrivateDir,
+  readTextIfPresent,
+  removeIfPresent,
+  sha256,
+  writeThroughLinks,
+} from "../../host/files.ts";
+import { listNames, removeTree } from "../../host/folders.ts";
+import { dockerConfigDir } from "../../host/paths.ts";
+
+/** A context as the docker client stores it (docker/cli, cli/context/store). */
+export interface StoredContext {
+  readonly name: string;
+  readonly description: string;
+  readonly endpoint: string;
+}
+
+/** Every context that the client has, "default" aside. */
+export async function readContexts(): Promise<StoredContext[]> {
+  const folder = join(dockerConfigDir(), "contexts", "meta");
+  const contexts: StoredContext[] = [];
+  for (const entry of await listNames(folder)) {
+    const text = await readTextIfPresent(join(folder, entry, "meta.json"));
+    if (text !== undefined) contexts.push(parseContext(text, join(folder, entry, "meta.json")));
+  }
+  return contexts;
+}
+
+function parseContext(text: string, path: string): StoredContext {
+  try {
+    const meta = JSON.parse(text) as {
+      readonly Name: string;
+      readonly Metadata?: { readonly Description?: string };
+      readonly Endpoints?: { readonly docker?: { readonly Host?: string } };
+    };
+    return {
+      name: meta.Name,
+      description: meta.Metadata?.Description ?? "",
+      endpoint: meta.Endpoints?.docker?.Host ?? "",
+    };
+  } catch (cause) {
+    throw new UserError(`${path} is not valid JSON`, { cause, hint: "docker context rm --force removes it" });
+  }
+}
+
+/** Writes a context in the client's own form, which needs no client on this computer. */
+export async function writeContext(context: StoredContext): Promise<void> {
+  const folder = contextFolder(context.name);
+  await ensurePrivateDir(folder);
+  const meta = {
+    Name: context.name,
+    Metadata: { Description: context.description },
+    Endpoints: { docker: { Host: context.endpoint, SkipTLSVerify: false } },
+  };
+  await writeThroughLinks(join(folder, "meta.json"), JSON.stringify(meta), 0o644);
+}
+
+/** Removes a context. */
+export async function removeContext(name: string): Promise<void> {
+  await removeTree(contextFolder(name));
+}
+
+/** The name of the current context; "default" when the configuration names none. */
+export async function currentContext(): Promise<string> {
+  const text = await readTextIfPresent(configFile());
+  if (text === undefined) return "default";
+  const { currentContext } = parseConfig(text) as { currentContext?: string };
+  return currentContext || "default";
+}
+
+/**
+ * Makes a context the current one by changing that one key: every other byte of the file stays.
+ * "default" takes the key out; a file that then holds nothing goes.
+ */
+export async function useContext(name: string): Promise<void> {
+  const file = configFile();
+  const text = await readTextIfPresent(file);
+  parseConfig(text ?? "{}"); // a file that cannot be understood is not written into
+  if (name === "default" && text === undefined) return;
+  const value = name === "default" ? undefined : name;
+  const indent = /^\{\s*\n(\t)/.test(text ?? "{\n\t")
+    ? { insertSpaces: false, tabSize: 1 }
+    : { insertSpaces: true, tabSize: 2 };
+  const source = text ?? "{}\n";
+  const next = applyEdits(source, modify(source, ["currentContext"], value, { formattingOptions: indent }));
+  if (value === undefined && Object.keys(parseConfig(next)).length === 0) return await removeIfPresent(file);
+  await ensurePrivateDir(dockerConfigDir());
+  await writeThroughLinks(file, next, 0o600);
+}
+
+function configFile(): string {
+  return join(dockerConfigDir(), "config.json");
+}
+
+function contextFolder(name: string): string {
+  return join(dockerConfigDir(), "contexts", "meta", sha256(name));
+}
+
+function parseConfig(text: string): Record<string, unknown> {
+  const errors: ParseError[] = [];
+  const value: unknown = parse(text, errors);
+  if (errors.length > 0 || typeof value !== "object" || value === null) {
+    throw new UserError(`${configFile()} is not valid JSON`, { hint: "Mend it, then apply again" });
+  }
+  return value as Record<string, unknown>;
+}

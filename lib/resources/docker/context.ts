@@ -1,0 +1,138 @@
+import type { Change, Observed } from "../../plan/types.ts";
+import { withLock } from "../../host/lock.ts";
+import { machineHome } from "../../host/paths.ts";
+import type { Job, Kind, World } from "../contract.ts";
+import {
+  currentContext,
+  readContexts,
+  removeContext,
+  type StoredContext,
+  useContext,
+  writeContext,
+} from "./client_config.ts";
+
+const ADDRESS = "context:docker";
+
+/** A docker context as wanted. */
+interface WantedContext extends StoredContext {
+  readonly current: boolean;
+}
+
+/** A docker context as found. */
+interface FoundContext {
+  readonly endpoint: string;
+  readonly current: boolean;
+  /** Contexts of this machine under other names. */
+  readonly former: readonly string[];
+}
+
+/** The host's docker context that leads to the machine. */
+export const dockerContextKind: Kind<WantedContext, FoundContext> = {
+  kind: ADDRESS,
+  phase: 17,
+  realm: "host",
+  path: () => "runtime.docker.context",
+  dependsOn: () => ["socket:docker"],
+  desired: (world) => new Map(world.machine ? [[ADDRESS, wantedContext(world)]] : []),
+  observe: async (world, _look, desired) =>
+    new Map([[ADDRESS, await observeContext(world, desired.get(ADDRESS)?.name)]]),
+  compare(desired, observed) {
+    const changes: Change[] = [];
+    if (observed.endpoint !== desired.endpoint) {
+      changes.push({
+        path: "runtime.docker.context.endpoint",
+        before: observed.endpoint,
+        after: desired.endpoint,
+        effect: "live",
+      });
+    }
+    for (const name of observed.former) {
+      changes.push({
+        path: "runtime.docker.context.name",
+        before: name,
+        after: desired.name,
+        effect: "live",
+      });
+    }
+    if (desired.current && !observed.current) {
+      changes.push({ path: "runtime.docker.context.current", before: false, after: true, effect: "live" });
+    }
+    return changes;
+  },
+  creation: (_world, _look, desired) => ({
+    effect: "live",
+    reason: `"${desired.name}"${desired.current ? ", made current" : ""}`,
+  }),
+  apply: (job, desired) => locked(job, () => applyContext(job, desired)),
+  undo: (job) => locked(job, () => withdrawContext(job)),
+};
+
+function wantedContext(world: World): WantedContext {
+  const { context } = world.machine!.runtime.docker;
+  return {
+    name: context.name,
+    description: stampOf(world),
+    endpoint: `unix://${world.folder.dockerSocket}`,
+    current: context.current,
+  };
+}
+
+/** Our mark on a context: it tells ours from one of the same name that somebody else made. */
+function stampOf(world: World): string {
+  return `machine ${world.name} (${machineHome()})`;
+}
+
+async function observeContext(world: World, wanted: string | undefined): Promise<Observed<FoundContext>> {
+  const stamp = stampOf(world);
+  const contexts = await readContexts();
+  const named = contexts.find(({ name }) => name === wanted);
+  const ours = contexts.filter(({ description }) => description === stamp);
+  if (!named && ours.length === 0) return { state: "absent" };
+  const current = await currentContext();
+  return {
+    state: "present",
+    owned: named === undefined || named.description === stamp,
+    value: {
+      endpoint: named?.endpoint ?? "",
+      current: current === wanted,
+      former: ours.map(({ name }) => name).filter((name) => name !== wanted),
+    },
+  };
+}
+
+async function applyContext(job: Job, desired: WantedContext): Promise<void> {
+  await writeContext(desired);
+  const current = await currentContext();
+  if (desired.current && current !== desired.name) {
+    const ours = (await contextsOf(job)).map(({ name }) => name);
+    if (!ours.includes(current)) await job.store.update({ previousContext: current });
+    await useContext(desired.name);
+  }
+  for (const { name } of await contextsOf(job)) if (name !== desired.name) await removeContext(name);
+}
+
+/** Takes the context away and makes the one current that was before it, if it is still there. */
+async function withdrawContext(job: Job): Promise<void> {
+  const ours = (await contextsOf(job)).map(({ name }) => name);
+  if (ours.includes(await currentContext())) {
+    const previous = job.store.value?.previousContext ?? "default";
+    const there = (await readContexts()).some(({ name }) => name === previous);
+    await useContext(there ? previous : "default");
+  }
+  for (const name of ours) await removeContext(name);
+  await job.store.update({ previousContext: undefined });
+}
+
+async function contextsOf(job: Job): Promise<StoredContext[]> {
+  const stamp = stampOf(job.world);
+  return (await readContexts()).filter(({ description }) => description === stamp);
+}
+
+/** One command at a time changes the docker client's files. */
+async function locked(job: Job, work: () => Promise<void>): Promise<void> {
+  await withLock(`${job.world.cacheDir}/docker-config.lock`, {
+    command: "machine",
+    timeoutMs: 30_000,
+    signal: job.signal,
+  }, work);
+}

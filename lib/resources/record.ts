@@ -1,0 +1,114 @@
+import type { Machine } from "../config/types.ts";
+import type { BaseImage } from "../image/types.ts";
+import type { Address } from "../plan/types.ts";
+import { UserError } from "../host/errors.ts";
+import { ensurePrivateDir, readTextIfPresent, writeAtomic } from "../host/files.ts";
+import type { MachineFolder } from "../host/paths.ts";
+
+/** The form of record.json that this program writes; it refuses a newer one. */
+const FORMAT_VERSION = 1;
+
+/**
+ * What cannot be observed again: identity, choices made once, and what was applied last.
+ * Losing it loses nothing of value: the rest is looked at each time.
+ */
+export interface MachineRecord {
+  readonly formatVersion: number;
+  readonly name: string;
+  /** The file it was last applied from, as named by the user and made absolute; "-" for standard input. */
+  readonly origin: string;
+  readonly createdAt: string;
+  readonly appliedAt?: string;
+  /** Set by `stop`: the machine is down because somebody wanted it so. */
+  readonly stopped?: boolean;
+  readonly mac: string;
+  /** The port on the host that leads to the guest's sshd. */
+  readonly sshPort?: number;
+  readonly dataDiskUuid?: string;
+  /** The base image under the system disk, recorded when the disk was made. */
+  readonly base?: BaseImage;
+  /** The machine as last applied, in normal form. */
+  readonly machine?: Machine;
+  /** SHA-256 of what each address was last made equal to: tells an edit of the file from a change outside. */
+  readonly applied: Readonly<Record<Address, string>>;
+  /** The docker context that was current before ours. */
+  readonly previousContext?: string;
+  /** The last start's time from QEMU's start to a command's answer. */
+  readonly bootMs?: number;
+  /** Set by `delete`: only the data disk is left, since then. */
+  readonly dataKeptAt?: string;
+}
+
+/** Reads a machine's record. `undefined` when there is none. @throws UserError when a newer program wrote it */
+export async function readRecord(folder: MachineFolder): Promise<MachineRecord | undefined> {
+  const text = await readTextIfPresent(folder.record);
+  if (text === undefined) return undefined;
+  let record: MachineRecord;
+  try {
+    record = JSON.parse(text) as MachineRecord;
+  } catch (cause) {
+    throw new UserError(`${folder.record} is damaged: it is not JSON`, {
+      cause,
+      hint: `Move it away and apply again: disks and keys beside it are found and used as they are`,
+    });
+  }
+  if (record.formatVersion > FORMAT_VERSION) {
+    throw new UserError(
+      `${folder.record} was written by a newer version of machine (format ${record.formatVersion})`,
+      {
+        hint: "Update machine",
+      },
+    );
+  }
+  return record;
+}
+
+/** A record that is on disk before what depends on it happens. */
+export class RecordStore {
+  readonly #folder: MachineFolder;
+  #value: MachineRecord | undefined;
+
+  constructor(folder: MachineFolder, value: MachineRecord | undefined) {
+    this.#folder = folder;
+    this.#value = value;
+  }
+
+  /** The record as it stands on disk. */
+  get value(): MachineRecord | undefined {
+    return this.#value;
+  }
+
+  /** Makes the record, and the machine's folder, when there is none. */
+  async ensure(name: string, origin: string): Promise<MachineRecord> {
+    return this.#value ?? await this.#write({
+      formatVersion: FORMAT_VERSION,
+      name,
+      origin,
+      createdAt: new Date().toISOString(),
+      mac: randomMac(),
+      applied: {},
+    });
+  }
+
+  /** Changes some of it; a key given as `undefined` goes. Writes only when something differs. */
+  async update(
+    patch: { readonly [K in keyof MachineRecord]?: MachineRecord[K] | undefined },
+  ): Promise<MachineRecord> {
+    if (!this.#value) throw new Error(`No record of ${this.#folder.name} to update`);
+    const next = JSON.parse(JSON.stringify({ ...this.#value, ...patch })) as MachineRecord;
+    return JSON.stringify(next) === JSON.stringify(this.#value) ? this.#value : await this.#write(next);
+  }
+
+  async #write(record: MachineRecord): Promise<MachineRecord> {
+    await ensurePrivateDir(this.#folder.root);
+    await writeAtomic(this.#folder.record, JSON.stringify(record, null, 2) + "\n");
+    this.#value = record;
+    return record;
+  }
+}
+
+/** A locally administered unicast address under QEMU's own prefix (IEEE 802, bit 1 of the first byte). */
+function randomMac(): string {
+  const tail = crypto.getRandomValues(new Uint8Array(3));
+  return ["52", "54", "00", ...[...tail].map((byte) => byte.toString(16).padStart(2, "0"))].join(":");
+}
