@@ -1,0 +1,241 @@
+/** What help says of one command: one line for the list, a paragraph for its own page, commands to copy. */
+export interface CommandHelp {
+  readonly brief: string;
+  readonly description: string;
+  /** The words after the options, in the usage line. */
+  readonly words?: string;
+  readonly examples: readonly (readonly [command: string, meaning: string])[];
+}
+
+/** The commands that help lists, in the order of a first day with the program. */
+export type ListedCommand =
+  | "apply"
+  | "diff"
+  | "status"
+  | "shell"
+  | "exec"
+  | "stop"
+  | "start"
+  | "restart"
+  | "delete"
+  | "validate"
+  | "schema"
+  | "doctor"
+  | "version";
+
+/** The program in one sentence. */
+export const PROGRAM_BRIEF =
+  "Turns one file into a running Linux machine for containers, and keeps the two equal.";
+
+/** Closes the page of the program itself. */
+export const PROGRAM_EXAMPLES: CommandHelp["examples"] = [
+  ["machine doctor --fix", "make this computer ready"],
+  ["machine apply", "make the machine what ./machine.yaml says"],
+  ["machine diff", "see what differs, change nothing"],
+  ["machine shell", "work inside the machine"],
+];
+
+/** Help of every listed command. */
+export const COMMAND_HELP: Readonly<Record<ListedCommand, CommandHelp>> = {
+  apply: {
+    brief: "Make the machine what its file says",
+    description:
+      "Looks at what exists, shows what differs, asks, and changes only that. When it succeeds, a second " +
+      "look found no difference. After any crash the same command finishes the work. Without a terminal nobody can be " +
+      "asked: then --yes covers what restarts services or the VM, and --allow names what is worse.",
+    examples: [
+      ["machine apply", "read ./machine.yaml, else ~/.config/machine/machine.yaml"],
+      ["machine apply -f dev.yaml --dry-run", "show the plan and stop there"],
+      ["machine apply --yes --allow recreate", "also make the system disk anew; data is kept"],
+      ["generate-config | machine apply -f - --yes", "read the file from standard input"],
+    ],
+  },
+  diff: {
+    brief: "Show what apply would change",
+    description:
+      "Compares the file with the machine, its guest and what points at it on this computer. Writes " +
+      "nothing and starts nothing. Exits 0 when there is no difference, else 2: also when something is blocked or " +
+      "could not be looked at.",
+    examples: [
+      ["machine diff", "differences of the machine of ./machine.yaml"],
+      ["machine diff -v", "with everything that is equal"],
+      ["machine diff -o json", "the plan as JSON"],
+    ],
+  },
+  status: {
+    brief: "Show a machine: state, limits, mounts, sockets",
+    words: "[NAME]",
+    description: "Shows what is running and how to reach it.",
+    examples: [
+      ["machine status", "the machine of ./machine.yaml, or the only one"],
+      ["machine status dev -o json", "one machine by its name, as JSON"],
+    ],
+  },
+  shell: {
+    brief: "Open a shell in the guest, or run a command line there",
+    words: "[WORD...]",
+    description:
+      "Opens a login shell as the machine's user, in the folder you are in when that is mounted. With " +
+      "words after the options it runs these instead. Options end at the first word.",
+    examples: [
+      ["machine shell", "an interactive shell"],
+      ["machine shell -m dev", "in the machine named dev"],
+      ["machine shell make test", "run one command in this folder"],
+    ],
+  },
+  exec: {
+    brief: "Run a command in the guest",
+    words: "WORD...",
+    description:
+      "Runs a command as the machine's user and ends with its exit code. Input, output and errors are " +
+      "passed through. Options end at the first word: what follows belongs to the command, and needs no --.",
+    examples: [
+      ["machine exec uname -a", "prints the guest's kernel"],
+      ["machine exec -m dev ls -la /src", "-la belongs to ls"],
+      ["echo hi | machine exec cat", "input is passed through"],
+    ],
+  },
+  stop: {
+    brief: "Shut the machine down",
+    words: "[NAME]",
+    description:
+      "Asks the guest to power off, then ends it. The docker context is withdrawn, and the one that was " +
+      "current before is current again. Disks stay.",
+    examples: [
+      ["machine stop", "the machine of ./machine.yaml, or the only one"],
+      ["machine stop dev", "one machine by its name"],
+    ],
+  },
+  start: {
+    brief: "Start a stopped machine as it was",
+    words: "[NAME]",
+    description:
+      "Boots the machine as it was last applied and brings its docker context back. To follow the file " +
+      "as it is now, use apply.",
+    examples: [
+      ["machine start", "the machine of ./machine.yaml, or the only one"],
+      ["machine start dev", "one machine by its name"],
+    ],
+  },
+  restart: {
+    brief: "Stop the machine and start it again",
+    words: "[NAME]",
+    description: "The same as stop, then start. Containers stop; those with a restart policy come back.",
+    examples: [["machine restart dev", "one machine by its name"]],
+  },
+  delete: {
+    brief: "Remove a machine; its data disk is kept unless --data",
+    words: "[NAME]",
+    description:
+      "Stops the machine and removes its disk, sockets, docker context and keys. The data disk with " +
+      "images and volumes is kept, and attached again by the next apply. --data removes it too and needs --allow " +
+      "data-loss. The machine file is never touched.",
+    examples: [
+      ["machine delete dev", "keep the data disk"],
+      ["machine delete dev --data --allow data-loss", "keep nothing"],
+    ],
+  },
+  validate: {
+    brief: "Check the machine file",
+    description:
+      "Reports everything that is wrong in the file, each with its line, its cause and the way out. " +
+      "Touches nothing. Exits 0 when the file is valid, else 3.",
+    examples: [
+      ["machine validate", "check ./machine.yaml"],
+      ["machine validate -f - < dev.yaml", "check standard input"],
+    ],
+  },
+  schema: {
+    brief: "Print the JSON Schema of the machine file",
+    description: "For editors and other programs that know JSON Schema.",
+    examples: [["machine schema > machine.v1.schema.json", "point your editor at this file"]],
+  },
+  doctor: {
+    brief: "Check what this computer needs to run machines",
+    description:
+      "Looks for the programs, rights and space that machines need, and says what each is for. --fix says " +
+      "which packages it installs and why, installs them with apt-get, and checks again. Exits 0 when nothing is in " +
+      "the way, 4 when something needs you, 1 when --fix failed.",
+    examples: [
+      ["machine doctor", "look only"],
+      ["machine doctor --fix", "install what is missing, as root or with sudo"],
+      ["machine doctor -o json", "the findings as JSON"],
+    ],
+  },
+  version: {
+    brief: "Print the version",
+    description: "Prints the version of this program.",
+    examples: [
+      ["machine version", "as text"],
+      ["machine version -o json", "with the runtime and the platform"],
+    ],
+  },
+};
+
+/** Renders examples as the closing section of a help page. */
+export function formatExamples(examples: CommandHelp["examples"]): string {
+  const width = Math.max(...examples.map(([command]) => command.length));
+  const aligned = width <= 40 && examples.every(([, meaning]) => width + meaning.length + 6 <= 80);
+  const lines = examples.map(([command, meaning]) =>
+    aligned ? `  ${command.padEnd(width)}  # ${meaning}` : `  # ${meaning}\n  ${command}`
+  );
+  return `Examples:\n${lines.join("\n")}`;
+}
+
+/** Options of every command: how they are written, and what they do. */
+export const GLOBAL_HELP = {
+  file: [
+    "-f, --file FILE",
+    "The machine file; - is standard input. Without it: ./machine.yaml, else ~/.config/machine/machine.yaml.",
+  ],
+  machine: ["-m, --machine NAME", "The machine, by its name."],
+  output: ["-o, --output FORMAT", "text or json. JSON is all that standard output then holds."],
+  quiet: ["-q, --quiet", "No progress."],
+  verbose: ["-v, --verbose", "Also show what is equal, and whole values."],
+  noColor: ["--no-color", "No colours; NO_COLOR does the same."],
+} as const;
+
+/**
+ * The page of the program itself. It is made here, without the command-line library, because loading that takes
+ * longer than all the rest of `machine --help`.
+ */
+export function programHelp(): string {
+  const commands = Object.entries(COMMAND_HELP).map(([name, help]) => entry(name, help.brief, 12));
+  const options = [
+    ...Object.values(GLOBAL_HELP).map(([term, text]) => entry(term, text, 22)),
+    entry("-h, --help", "Help, also of a command: machine COMMAND --help.", 22),
+    entry("--version", "The version.", 22),
+  ];
+  return [
+    ...wrap(PROGRAM_BRIEF, 80),
+    "",
+    "Usage: machine [OPTIONS] COMMAND",
+    "",
+    "Commands:",
+    ...commands,
+    "",
+    "Global options:",
+    ...options,
+    "",
+    formatExamples(PROGRAM_EXAMPLES),
+    "",
+  ].join("\n");
+}
+
+/** A term and its meaning beside it. */
+function entry(term: string, meaning: string, columns: number): string {
+  return wrap(meaning, 80 - 2 - columns).map((line, index) =>
+    `  ${(index === 0 ? term : "").padEnd(columns)}${line}`
+  )
+    .join("\n");
+}
+
+function wrap(text: string, columns: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1)!;
+    if (line !== "" && line.length + 1 + word.length > columns) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines;
+}

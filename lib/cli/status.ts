@@ -1,0 +1,17 @@
+import { machineStatus } from "../apply/status.ts";
+import { EXIT } from "../host/errors.ts";
+import { statusText } from "../ui/status_text.ts";
+import type { StatusCommand } from "./command.ts";
+import { type Context, styleOf } from "./context.ts";
+import { nameTarget } from "./target.ts";
+
+/** `machine status`. */
+export async function runStatus(command: StatusCommand, context: Context): Promise<number> {
+  const status = await machineStatus(await nameTarget(command, context));
+  context.out.write(
+    command.output === "json"
+      ? `${JSON.stringify({ formatVersion: "1", ...status }, null, 2)}\n`
+      : statusText(status, styleOf(context.out, command, context)),
+  );
+  return EXIT.done;
+}

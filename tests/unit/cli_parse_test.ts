@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import type { Parsed } from "../../lib/cli/command.ts";
+import { understand } from "../../lib/cli/front.ts";
+import { COMMAND_HELP, programHelp } from "../../lib/cli/help.ts";
+import { parseCommand } from "../../lib/cli/parse.ts";
+
+const GLOBALS = {
+  file: undefined,
+  machine: undefined,
+  output: "text",
+  quiet: false,
+  verbose: false,
+  noColor: false,
+};
+const LOCK = { lockTimeoutMs: 300_000 };
+const APPLY = { ...GLOBALS, kind: "apply", yes: false, allow: [], takeOver: false, dryRun: false, ...LOCK };
+const DELETE = { ...GLOBALS, kind: "delete", name: undefined, data: false, yes: false, allow: [], ...LOCK };
+
+function parse(line: string): Parsed {
+  return parseCommand(line.split(" ").filter((word) => word !== ""), "1.2.3");
+}
+
+/** What a line is understood as. */
+function commandOf(line: string): unknown {
+  const parsed = parse(line);
+  assert.equal(parsed.kind, "command", `${line}: ${JSON.stringify(parsed)}`);
+  return parsed.kind === "command" ? parsed.command : undefined;
+}
+
+const COMMAND_LINES: readonly (readonly [line: string, command: unknown])[] = [
+  ["apply", APPLY],
+  ["-m x apply", { ...APPLY, machine: "x" }],
+  ["apply -m x", { ...APPLY, machine: "x" }],
+  ["apply -f - -y", { ...APPLY, file: "-", yes: true }],
+  ["apply --file=a.yaml --output=json", { ...APPLY, file: "a.yaml", output: "json" }],
+  ["apply --allow recreate --allow=data-loss", { ...APPLY, allow: ["recreate", "data-loss"] }],
+  ["apply --take-over --dry-run", { ...APPLY, takeOver: true, dryRun: true }],
+  ["apply --lock-timeout 30s", { ...APPLY, lockTimeoutMs: 30_000 }],
+  ["apply --lock-timeout 1.5m", { ...APPLY, lockTimeoutMs: 90_000 }],
+  ["apply -qv --no-color", { ...APPLY, quiet: true, verbose: true, noColor: true }],
+  ["diff -o json", { ...GLOBALS, kind: "diff", output: "json" }],
+  ["status", { ...GLOBALS, kind: "status", name: undefined }],
+  ["status dev", { ...GLOBALS, kind: "status", name: "dev" }],
+  ["stop dev --lock-timeout 500ms", { ...GLOBALS, kind: "stop", name: "dev", lockTimeoutMs: 500 }],
+  ["start", { ...GLOBALS, kind: "start", name: undefined, ...LOCK }],
+  ["restart -m dev", { ...GLOBALS, kind: "restart", name: undefined, machine: "dev", ...LOCK }],
+  ["delete", DELETE],
+  ["delete dev --data --allow data-loss", { ...DELETE, name: "dev", data: true, allow: ["data-loss"] }],
+  ["shell", { ...GLOBALS, kind: "shell", words: [] }],
+  ["shell make -j2", { ...GLOBALS, kind: "shell", words: ["make", "-j2"] }],
+  ["exec -m x ls -la", { ...GLOBALS, kind: "exec", machine: "x", words: ["ls", "-la"] }],
+  ["exec ls -m x --help", { ...GLOBALS, kind: "exec", words: ["ls", "-m", "x", "--help"] }],
+  ["-m x exec -q ls -q", { ...GLOBALS, kind: "exec", machine: "x", quiet: true, words: ["ls", "-q"] }],
+  ["exec -- -odd", { ...GLOBALS, kind: "exec", words: ["-odd"] }],
+  ["exec sh -- -c", { ...GLOBALS, kind: "exec", words: ["sh", "--", "-c"] }],
+  ["exec exec apply", { ...GLOBALS, kind: "exec", words: ["exec", "apply"] }],
+  ["validate -f x.yaml", { ...GLOBALS, kind: "validate", file: "x.yaml" }],
+  ["schema", { ...GLOBALS, kind: "schema" }],
+  ["doctor --fix --yes", { ...GLOBALS, kind: "doctor", fix: true, yes: true }],
+  ["version", { ...GLOBALS, kind: "version" }],
+  ["agent run /m/dev", { ...GLOBALS, kind: "agent", folder: "/m/dev" }],
+];
+
+Deno.test("parseCommand() understands every command and option", () => {
+  for (const [line, command] of COMMAND_LINES) {
+    const expected = Object.entries(command as Record<string, unknown>);
+    const parsed = commandOf(line) as Record<string, unknown>;
+    for (const [key, value] of expected) assert.deepEqual(parsed[key], value, `${line}: ${key}`);
+    const names = new Set(expected.map(([key]) => key));
+    assert.deepEqual(Object.keys(parsed).filter((key) => !names.has(key)), [], line);
+  }
+});
+
+const MISTAKES: readonly (readonly [line: string, message: RegExp, hint: RegExp])[] = [
+  [
+    "apply --alow recreate",
+    /^Unknown option or argument "--alow"$/,
+    /^Did you mean "--allow"\? See machine apply --help$/,
+  ],
+  ["apply --allo recreate", /"--allo"$/, /^Did you mean "--allow"\?/],
+  ["aply", /^Unknown option or argument "aply"$/, /^Did you mean "apply"\? See machine --help$/],
+  ["exec --foo ls", /"--foo"$/, /^See machine exec --help$/],
+  ["-z apply", /"-z"$/, /^See /],
+  ["apply extra", /"extra"$/, /^See machine apply --help$/],
+  ["apply -o xml", /"text" and "json", but got "xml"$/, /machine apply --help/],
+  ["apply --allow live", /"recreate" and "data-loss", but got "live"$/, /machine apply --help/],
+  ["apply --lock-timeout 5", /such as 30s or 5m, but got "5"$/, /machine apply --help/],
+  ["apply --lock-timeout -5s", /-5s/, /machine apply --help/],
+  ["apply -m", /"-m" requires "NAME"$/, /machine apply --help/],
+  ["apply -m x -m y", /"-m" cannot be used multiple times$/, /machine apply --help/],
+  ["-m status", /^No matching command/, /machine --help/],
+  ["exec", /^The command to run is missing$/, /machine exec uname -a/],
+  ["exec -m x", /^The command to run is missing$/, /machine shell/],
+];
+
+Deno.test("parseCommand() gives mistakes as values, with the nearest name", () => {
+  for (const [line, message, hint] of MISTAKES) {
+    const parsed = parse(line);
+    assert.equal(parsed.kind, "usage", line);
+    if (parsed.kind !== "usage") continue;
+    assert.match(parsed.message, message, line);
+    assert.match(parsed.hint, hint, line);
+    assert.doesNotMatch(parsed.message, /\.$|`/, line);
+    assert.equal(parsed.output, "text");
+  }
+});
+
+Deno.test("parseCommand() keeps -o json for the mistake's own form", () => {
+  for (const line of ["-o json aply", "aply --output json", "aply --output=json"]) {
+    const parsed = parse(line);
+    assert.equal(parsed.kind === "usage" && parsed.output, "json", line);
+  }
+});
+
+Deno.test("parseCommand() gives help with examples for every command", () => {
+  for (const [name, help] of Object.entries(COMMAND_HELP)) {
+    for (const line of [`${name} --help`, `${name} -h`, `help ${name}`]) {
+      const parsed = parse(line);
+      assert.equal(parsed.kind, "text", line);
+      if (parsed.kind !== "text") continue;
+      assert.match(parsed.text, new RegExp(`^Usage: machine ${name} \\[OPTIONS\\]`, "m"), line);
+      assert.ok(help.examples.length > 0, name);
+      for (const [example] of help.examples) assert.ok(parsed.text.includes(example), `${line}: ${example}`);
+      for (const text of parsed.text.split("\n")) {
+        assert.ok(text.length <= 80 && text === text.trimEnd(), text);
+      }
+    }
+  }
+});
+
+Deno.test("parseCommand() has examples in help that it understands itself", () => {
+  for (const { examples } of Object.values(COMMAND_HELP)) {
+    for (const [example] of examples) {
+      const line = example.replace(/^.*\| machine /, "machine ").replace(/ [<>] \S+$/, "").replace(
+        /^machine /,
+        "",
+      );
+      assert.equal(parse(line).kind, "command", example);
+    }
+  }
+});
+
+Deno.test("parseCommand() lists every command in its help, and not the hidden agent", () => {
+  for (const line of ["", "--help", "-h", "help"]) {
+    const parsed = parse(line);
+    assert.equal(parsed.kind, "text", line);
+    if (parsed.kind !== "text") continue;
+    for (const name of Object.keys(COMMAND_HELP)) assert.match(parsed.text, new RegExp(`^  ${name} `, "m"));
+    assert.doesNotMatch(parsed.text, /agent/);
+    assert.match(parsed.text, /Examples:\n {2}machine doctor --fix/);
+  }
+});
+
+Deno.test("programHelp() has every option that the pages of commands have", () => {
+  const page = programHelp();
+  for (const text of page.split("\n")) assert.ok(text.length <= 80 && text === text.trimEnd(), text);
+  const schema = parse("schema --help");
+  assert.ok(schema.kind === "text");
+  const options = [...schema.text.matchAll(/^ {2}((?:-\w, )?--[a-z-]+(?: [A-Z]+)?) /gm)].map(([, option]) =>
+    option!
+  );
+  assert.ok(options.length >= 6);
+  for (const option of options) assert.ok(page.includes(`  ${option} `), option);
+});
+
+Deno.test("understand() gives the same quickly", async () => {
+  for (const words of [[], ["--help"], ["-h"], ["help"], ["--version"], ["apply", "-y"], ["aply"]]) {
+    assert.deepEqual(await understand(words, "1.2.3"), parseCommand(words, "1.2.3"), words.join(" "));
+  }
+});
+
+Deno.test("parseCommand() prints the version alone", () => {
+  assert.deepEqual(parse("--version"), { kind: "text", text: "1.2.3\n" });
+});
