@@ -1,6 +1,11 @@
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { UserError } from "../host/errors.ts";
 
+// The types of node that those of ssh2 bring along are older than zstd in node:zlib.
+declare module "node:zlib" {
+  function zstdDecompressSync(data: Uint8Array): Uint8Array<ArrayBuffer>;
+}
+
 const ELF = [0x7f, 0x45, 0x4c, 0x46];
 const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
 const GZIP = [0x1f, 0x8b];

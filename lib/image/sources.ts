@@ -49,11 +49,11 @@ export function parseSourcesFile(text: string): AptEntry[] {
   const withoutComments = text.split("\n").filter((line) => !line.startsWith("#")).join("\n");
   return withoutComments.split(/\n[ \t]*\n/).flatMap((stanza) => {
     const fields = new Map<string, string>();
-    for (const field of stanza.replaceAll(/\n[ \t]+/g, "\n ").replaceAll("\n ", " \0").split("\n")) {
+    for (const field of stanza.replaceAll(/\n[ \t]+/g, " ").split("\n")) {
       const colon = field.indexOf(":");
       if (colon > 0) fields.set(field.slice(0, colon).trim().toLowerCase(), field.slice(colon + 1).trim());
     }
-    const value = (name: string) => (fields.get(name) ?? "").replaceAll("\0", " ");
+    const value = (name: string) => fields.get(name) ?? "";
     if (/^(no|false|0|off|disable)$/i.test(value("enabled"))) return [];
     if (!words(value("types")).includes("deb")) return [];
     // A key may stand in the stanza itself; then it is not a path, and not Debian's keyring either.
