@@ -1,10 +1,10 @@
 import { dirname } from "node:path";
-import { waitFor } from "../host/clock.ts";
+import { sleep, waitFor } from "../host/clock.ts";
 import { EXIT, messageOf, UserError } from "../host/errors.ts";
 import { holderOf } from "../host/lock.ts";
 import { machineFolderAt } from "../host/paths.ts";
 import { signalProcess } from "../host/process.ts";
-import { unixHttp, type UnixRequest, type UnixResponse } from "../host/unix_http.ts";
+import { isHangUp, unixHttp, type UnixRequest, type UnixResponse } from "../host/unix_http.ts";
 import { isNobodyThere } from "../host/unix_socket.ts";
 import type { ExecOptions, ExecResult, Guest } from "../guest/types.ts";
 import type { AgentStatus, ExecRequest, LookAnswer, LookRequest } from "./api.ts";
@@ -24,6 +24,9 @@ export class AgentError extends UserError {
 }
 
 const STATUS_MS = 1000;
+/** How often an agent that hangs up is asked again, and after what time. */
+const HANG_UPS = 10;
+const HANG_UP_PAUSE_MS = 20;
 const RELOAD_MS = 10_000;
 const DEFAULT_EXEC_MS = 60_000;
 /** What an answer may take longer than the work in the guest. */
@@ -36,11 +39,15 @@ const STOP_MS = 5000;
  * @throws AgentError when one is there and does not answer within a second: then its state is unknown
  */
 export async function agentStatus(socketPath: string): Promise<AgentStatus | undefined> {
-  try {
-    return await ask<AgentStatus>(socketPath, { method: "GET", path: "/v1/status", timeoutMs: STATUS_MS });
-  } catch (error) {
-    if (isNobodyThere(error)) return undefined;
-    throw error;
+  const request = { method: "GET", path: "/v1/status", timeoutMs: STATUS_MS } as const;
+  for (let left = HANG_UPS;; left--) {
+    try {
+      return await ask<AgentStatus>(socketPath, request);
+    } catch (error) {
+      if (isNobodyThere(error)) return undefined;
+      if (left === 0 || !(error instanceof AgentError) || !isHangUp(error.cause)) throw error;
+      await sleep(HANG_UP_PAUSE_MS); // it ends just now
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 // @ts-types="@types/ssh2"
 import type { SFTPWrapper } from "ssh2";
+import type { Buffer } from "node:buffer";
 import type { FolderView } from "../host/folder_view.ts";
 
 /** Status codes of sftp (draft-ietf-secsh-filexfer-02, 7). */

@@ -1,12 +1,11 @@
-import { readDataDisk } from "../drivers/qemu/disks.ts";
 import type { Machine } from "../config/types.ts";
 import { EXIT, UserError } from "../host/errors.ts";
 import { ensurePrivateDir } from "../host/files.ts";
-import { freePort } from "../host/ports.ts";
+import { displayPath } from "../host/paths.ts";
 import { equal } from "../plan/equal.ts";
 import { actionable, isConverged, worstEffect } from "../plan/effects.ts";
-import type { World } from "../resources/contract.ts";
-import { ensureIdentity } from "../resources/power.ts";
+import { chooseOnce } from "../resources/choices.ts";
+import type { Look, World } from "../resources/contract.ts";
 import { type MachineRecord, RecordStore } from "../resources/record.ts";
 import { desiredHashes, type Hashes } from "./applied.ts";
 import { planNow } from "./plan_now.ts";
@@ -14,6 +13,9 @@ import { takeLock } from "./operation.ts";
 import { agree, refused, runRounds } from "./rounds.ts";
 import type { ApplyOptions, Approval, OperationOptions, Outcome } from "./types.ts";
 import { makeWorld, withRecord } from "./world.ts";
+
+/** The look before the lock is only for the plan that is shown; the rounds wait for a whole boot. */
+const FIRST_PATIENCE_MS = 10_000;
 
 /**
  * Makes a machine equal to its file. The first look takes no lock and writes nothing; only when something
@@ -30,6 +32,7 @@ export async function applyMachine(options: ApplyOptions): Promise<Outcome> {
     world,
     options,
     approval: options.approval,
+    takeOver: options.takeOver,
     dryRun: options.dryRun,
   });
 }
@@ -41,13 +44,14 @@ export interface ReconcileInput {
   readonly world: World;
   readonly options: OperationOptions;
   readonly approval: Approval;
+  readonly takeOver: boolean;
   readonly dryRun: boolean;
 }
 
 /** Looks, asks, locks, and runs rounds until nothing differs. */
 export async function reconcile(input: ReconcileInput): Promise<Outcome> {
   const { world, options, approval } = input;
-  const first = await planNow(world, options.abortSignal);
+  const first = await planNow(world, { signal: options.abortSignal, patienceMs: FIRST_PATIENCE_MS });
   options.emit({ kind: "plan", plan: first.plan, round: 1 });
   sayKeptData(world, options);
   const steps = actionable(first.plan);
@@ -62,7 +66,7 @@ export async function reconcile(input: ReconcileInput): Promise<Outcome> {
   }
   await ensurePrivateDir(world.folder.root);
   using _held = await takeLock(world.folder, options);
-  const store = await prepare(input);
+  const store = await prepare(input, first.look);
   const outcome = await runRounds({
     world: withRecord(world, store.value),
     store,
@@ -70,29 +74,27 @@ export async function reconcile(input: ReconcileInput): Promise<Outcome> {
     approved: worst,
     options,
   });
-  if (outcome.exitCode === EXIT.done) await settle(input, store);
-  return outcome;
+  if (outcome.exitCode !== EXIT.done) return outcome;
+  await settle(input, store);
+  return outcome.done.length === 0 ? outcome : { ...outcome, next: nextCommands(input) };
 }
 
-/** Chooses once what has to be chosen, and writes it down before anything is made with it. */
-async function prepare(input: ReconcileInput): Promise<RecordStore> {
+/** Takes the machine over: what has to be chosen once is chosen and written down before anything is made with it. */
+async function prepare(input: ReconcileInput, look: Look): Promise<RecordStore> {
   const current = await makeWorld(input.machine.name, input.machine); // another command may have written meanwhile
+  checkOrigin(current.record, input.origin, input.takeOver);
   const store = new RecordStore(current.folder, current.record);
-  const record = await store.ensure(input.machine.name, input.origin);
-  await store.update({
-    origin: input.origin,
-    machine: input.machine,
-    sshPort: record.sshPort ?? (input.machine.ssh.port || freePort()),
-    dataDiskUuid: (await readDataDisk(current.folder.dataDisk))?.uuid ?? record.dataDiskUuid ??
-      crypto.randomUUID(),
-  });
-  await ensureIdentity(current);
+  await store.ensure(input.machine.name, input.origin);
+  const changed = !equal(current.record?.machine, input.machine);
+  await store.update({ origin: input.origin, attempted: changed ? input.machine : undefined });
+  await chooseOnce(current, look, store);
   return store;
 }
 
 /** True when the record says already what {@link settle} would write. */
 function isSettled(record: MachineRecord | undefined, input: ReconcileInput, applied: Hashes): boolean {
   return record !== undefined && record.origin === input.origin && record.dataKeptAt === undefined &&
+    record.attempted === undefined &&
     equal(record.machine, input.machine) && equal(record.applied, applied);
 }
 
@@ -102,10 +104,22 @@ async function settle(input: ReconcileInput, store: RecordStore): Promise<void> 
   await store.update({
     origin: input.origin,
     machine: input.machine,
+    attempted: undefined,
     applied,
     appliedAt: new Date().toISOString(),
     dataKeptAt: undefined,
   });
+}
+
+/** What a person may want to type after the machine has come up or changed. */
+function nextCommands({ machine, origin }: ReconcileInput): string[] {
+  const { context } = machine.runtime.docker;
+  const docker = context.current ? "docker" : `docker --context ${context.name}`;
+  return [
+    `${docker} info`,
+    `machine shell -m ${machine.name}`,
+    ...(origin === "-" ? [] : [`machine diff -f ${displayPath(origin)}`]),
+  ];
 }
 
 function checkOrigin(record: MachineRecord | undefined, origin: string, takeOver: boolean): void {

@@ -1,18 +1,25 @@
+import { join } from "node:path";
 import { EXIT } from "../host/errors.ts";
-import { removeIfEmpty, removeIfPresent } from "../host/files.ts";
-import { removeTree } from "../host/folders.ts";
-import { machineHome } from "../host/paths.ts";
+import { removeIfEmpty, statIfPresent } from "../host/files.ts";
+import { listNames, removeTree } from "../host/folders.ts";
+import { type MachineFolder, machineHome } from "../host/paths.ts";
 import { makePlan } from "../plan/plan.ts";
 import { actionable, worstEffect } from "../plan/effects.ts";
 import type { Plan } from "../plan/types.ts";
 import type { World } from "../resources/contract.ts";
-import { RecordStore } from "../resources/record.ts";
+import { dataDiskKind } from "../resources/data_disk.ts";
+import { type RecordStore, settingsOf } from "../resources/record.ts";
+import { KINDS } from "../resources/registry.ts";
 import { openRound } from "./job.ts";
-import { itemsOf, lookAround } from "./look.ts";
+import { lookAround } from "../resources/look.ts";
+import { itemsOf } from "./items.ts";
 import { holdMachine } from "./operation.ts";
 import { agree, refused } from "./rounds.ts";
 import { runSteps } from "./steps.ts";
 import type { DeleteOptions, Outcome } from "./types.ts";
+
+/** What is to go down is not waited for. */
+const LOOK_MS = 5000;
 
 /**
  * Takes a machine away, backwards through the phases: what the host points at it, its processes, its disks.
@@ -20,13 +27,14 @@ import type { DeleteOptions, Outcome } from "./types.ts";
  */
 export async function deleteMachine(options: DeleteOptions): Promise<Outcome> {
   using held = await holdMachine(options.name, options);
-  const protect = held.world.record.machine?.protect ?? false;
+  const protect = settingsOf(held.world.record)?.protect ?? false;
   const world: World = { ...held.world, machine: undefined };
-  const look = await lookAround(world, options.abortSignal);
-  const items = (await itemsOf(world, look)).filter(({ realm, address }) =>
-    // What is inside the guest goes with its disk.
-    realm !== "guest" && (options.data || address !== "disk:data")
+  const look = await lookAround(world, { signal: options.abortSignal, patienceMs: LOOK_MS });
+  // What is inside the guest goes with its disk, and need not even be readable.
+  const kinds = KINDS.filter(({ realm, kind }) =>
+    realm !== "guest" && (options.data || kind !== dataDiskKind.kind)
   );
+  const items = await itemsOf(world, look, kinds);
   const plan = makePlan(items, { machine: options.name, protect: false, removing: true });
   options.emit({ kind: "plan", plan, round: 1 });
   const refusal = await whyNot(plan, protect, options);
@@ -49,7 +57,7 @@ export async function deleteMachine(options: DeleteOptions): Promise<Outcome> {
       reason: "Some of it is still there; the same command goes on from here",
     };
   }
-  await clearFolder(held.store, world);
+  await clearFolder(held.store, world.folder);
   return { ...results, exitCode: EXIT.done, open: [] };
 }
 
@@ -72,25 +80,26 @@ async function whyNot(plan: Plan, protect: boolean, options: DeleteOptions): Pro
 }
 
 /** Removes what is left in the machine's folder; a kept data disk stays with the record that knows it. */
-async function clearFolder(store: RecordStore, world: World): Promise<void> {
-  const { folder } = world;
-  const record = store.value!;
-  for (const file of [folder.identity, folder.identityPublic, folder.hostKey, folder.hostKeyPublic]) {
-    await removeIfPresent(file);
+async function clearFolder(store: RecordStore, folder: MachineFolder): Promise<void> {
+  if (await statIfPresent(folder.dataDisk) === undefined) {
+    await removeTree(folder.root);
+    await removeIfEmpty(machineHome());
+    return;
   }
-  for (const file of [folder.knownHosts, folder.events]) await removeIfPresent(file);
-  if (record.dataDiskUuid !== undefined && record.machine?.vm.dataDiskMiB !== undefined) {
-    await store.update({
-      dataKeptAt: new Date().toISOString(),
-      machine: undefined,
-      applied: {},
-      sshPort: undefined,
-      bootMs: undefined,
-      stopped: undefined,
-      appliedAt: undefined,
-    });
-    return await removeIfPresent(folder.lock); // while it is held: whoever waits for it notices, and starts over
+  await store.update({
+    dataKeptAt: store.value!.dataKeptAt ?? new Date().toISOString(),
+    machine: undefined,
+    attempted: undefined,
+    applied: {},
+    sshPort: undefined,
+    bootMs: undefined,
+    stopped: undefined,
+    appliedAt: undefined,
+  });
+  const kept = [folder.dataDisk, folder.record, folder.lock];
+  for (const name of await listNames(folder.root)) {
+    const path = join(folder.root, name);
+    if (!kept.includes(path)) await removeTree(path);
   }
-  await removeTree(folder.root);
-  await removeIfEmpty(machineHome());
+  await removeTree(folder.lock); // last, and while it is held: whoever waits for it notices, and starts over
 }

@@ -2,7 +2,7 @@ import { EXIT, UserError } from "../host/errors.ts";
 import { type Lock, lock } from "../host/lock.ts";
 import type { MachineFolder } from "../host/paths.ts";
 import type { World } from "../resources/contract.ts";
-import { type MachineRecord, RecordStore } from "../resources/record.ts";
+import { type MachineRecord, RecordStore, settingsOf } from "../resources/record.ts";
 import type { OperationOptions } from "./types.ts";
 import { makeWorld } from "./world.ts";
 
@@ -54,6 +54,6 @@ export async function knownMachine(name: string): Promise<World & { readonly rec
       hint: "machine apply -f FILE makes one; machine status lists those that are there",
     });
   }
-  const machine = world.record.machine;
+  const machine = settingsOf(world.record);
   return { ...world, machine, record: world.record };
 }

@@ -4,7 +4,8 @@ import { makePlan } from "../plan/plan.ts";
 import type { Item, Plan, PlannedChange } from "../plan/types.ts";
 import type { Look, World } from "../resources/contract.ts";
 import { KINDS } from "../resources/registry.ts";
-import { itemsOf, lookAround } from "./look.ts";
+import { lookAround, type LookOptions } from "../resources/look.ts";
+import { itemsOf } from "./items.ts";
 
 /** A look and what follows from it. */
 export interface Planned {
@@ -14,8 +15,8 @@ export interface Planned {
 }
 
 /** Looks around and plans; interruptions are asked for by name only where something would be interrupted. */
-export async function planNow(world: World, signal: AbortSignal): Promise<Planned> {
-  const look = await lookAround(world, signal);
+export async function planNow(world: World, options: LookOptions): Promise<Planned> {
+  const look = await lookAround(world, options);
   const items = await itemsOf(world, look);
   const plan = makePlan(items, { machine: world.name, protect: world.machine?.protect ?? false });
   const changes = await Promise.all(plan.changes.map((change) => withInterrupts(world, look, change)));

@@ -1,14 +1,18 @@
-import { stopAgent } from "../agent/client.ts";
 import { EXIT, UserError } from "../host/errors.ts";
 import type { PlannedChange } from "../plan/types.ts";
+import { endAgent } from "../resources/agent.ts";
 import { dockerContextKind } from "../resources/docker/context.ts";
 import type { AnyKind, Look } from "../resources/contract.ts";
 import { powerOff } from "../resources/power.ts";
+import { settingsOf } from "../resources/record.ts";
 import { reconcile } from "./apply.ts";
 import { jobFor, openRound } from "./job.ts";
-import { lookAround } from "./look.ts";
+import { lookAround } from "../resources/look.ts";
 import { type HeldMachine, holdMachine, knownMachine } from "./operation.ts";
 import type { OperationOptions, Outcome } from "./types.ts";
+
+/** What is to go down is not waited for. */
+const LOOK_MS = 5000;
 
 /** What stops, starts and restarts take. */
 export type PowerOptions = OperationOptions & { readonly name: string };
@@ -18,7 +22,7 @@ const NOTHING: Outcome = { exitCode: EXIT.done, done: [], failed: [], skipped: [
 /** Stops a machine: withdraws what would point at nothing, then the VM. A stopped one stays as it is. */
 export async function stopMachine(options: PowerOptions): Promise<Outcome> {
   using held = await holdMachine(options.name, options);
-  const look = await lookAround(held.world, options.abortSignal);
+  const look = await lookAround(held.world, { signal: options.abortSignal, patienceMs: LOOK_MS });
   if (look.vm.state === "unknown") throw new UserError(`Cannot stop "${options.name}": ${look.vm.reason}`);
   await held.store.update({ stopped: true }); // said before it is done: a VM that is gone now was stopped on purpose
   await withdraw(held, look, options);
@@ -30,18 +34,20 @@ export async function stopMachine(options: PowerOptions): Promise<Outcome> {
 export async function startMachine(options: PowerOptions): Promise<Outcome> {
   const world = await knownMachine(options.name);
   const { record } = world;
-  if (!record.machine) {
+  const machine = settingsOf(record);
+  if (!machine) {
     throw new UserError(`Machine "${options.name}" was deleted; only its data disk is left`, {
       hint: "machine apply -f FILE makes the machine again around it",
     });
   }
   return await reconcile({
-    machine: record.machine,
+    machine,
     origin: record.origin,
     world,
     options,
     // What was applied before was agreed to before; only what would destroy something needs a new word.
     approval: { allowed: new Set(["live", "service", "restart"]) },
+    takeOver: false,
     dryRun: false,
   });
 }
@@ -50,7 +56,7 @@ export async function startMachine(options: PowerOptions): Promise<Outcome> {
 export async function restartMachine(options: PowerOptions): Promise<Outcome> {
   {
     using held = await holdMachine(options.name, options);
-    const look = await lookAround(held.world, options.abortSignal);
+    const look = await lookAround(held.world, { signal: options.abortSignal, patienceMs: LOOK_MS });
     if (look.vm.state === "unknown") {
       throw new UserError(`Cannot restart "${options.name}": ${look.vm.reason}`);
     }
@@ -69,7 +75,7 @@ async function withdraw(held: HeldMachine, look: Look, options: OperationOptions
 async function turnOff(held: HeldMachine, look: Look, options: OperationOptions): Promise<void> {
   await asStep("vm", held, look, options, async (job) => {
     await powerOff(job);
-    if (look.agent.state !== "absent") await stopAgent(held.world.folder.agentSocket);
+    await endAgent(held.world, look);
   });
 }
 

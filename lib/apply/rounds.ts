@@ -12,6 +12,9 @@ import type { Approval, OperationOptions, Outcome } from "./types.ts";
 /** Each round makes knowable what the one before deferred; nothing needs more than four. */
 const MOST_ROUNDS = 4;
 
+/** A guest that an interrupted command left booting is waited for. */
+export const BOOT_PATIENCE_MS = 120_000;
+
 /** What a run of rounds needs. */
 export interface RoundsInput {
   readonly world: World;
@@ -30,7 +33,7 @@ export async function runRounds(input: RoundsInput): Promise<Outcome> {
   let approved = input.approved;
   for (let round = 1;; round++) {
     const world = withRecord(input.world, input.store.value);
-    const planned = await planNow(world, input.options.abortSignal);
+    const planned = await planNow(world, { signal: input.options.abortSignal, patienceMs: BOOT_PATIENCE_MS });
     const steps = actionable(planned.plan);
     if (steps.length === 0) return ended(done, planned.plan);
     if (round > MOST_ROUNDS) return stuck(done, steps);

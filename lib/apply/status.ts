@@ -1,15 +1,13 @@
-import type { AgentStatus } from "../agent/api.ts";
-import { agentLook } from "../agent/client.ts";
-import { lookAtVm } from "../drivers/qemu/look.ts";
-import type { RunningVm, VmLook } from "../drivers/types.ts";
 import { messageOf } from "../host/errors.ts";
 import { listNames } from "../host/folders.ts";
 import { machineFolder, machineHome } from "../host/paths.ts";
 import { statIfPresent } from "../host/files.ts";
 import { currentContext } from "../resources/docker/client_config.ts";
+import { ensureAgent } from "../resources/agent.ts";
+import type { AgentStatus, RunningVm, VmLook, World } from "../resources/contract.ts";
+import { lookAtMounts, lookAtVm } from "../resources/look.ts";
 import type { MachineRecord } from "../resources/record.ts";
 import { sshForward } from "../resources/vm.ts";
-import { ensureAgent } from "./ensure_agent.ts";
 import type { Emit } from "./events.ts";
 import { knownMachine } from "./operation.ts";
 import type { MachineStatus } from "./types.ts";
@@ -29,8 +27,8 @@ export async function machineStatus(name: string, emit: Emit = () => {}): Promis
   const world = await knownMachine(name);
   const { folder, record } = world;
   const vm = await lookAtVm(folder);
-  const agent = await ensureAgent(world, vm, emit);
-  const docker = record.machine?.runtime.docker.context;
+  const agent = await ensureAgent(world, vm, (text) => emit({ kind: "note", text }));
+  const docker = world.machine?.runtime.docker.context;
   const forward = vm.state === "running" ? sshForward(vm) : undefined;
   return {
     name,
@@ -48,7 +46,7 @@ export async function machineStatus(name: string, emit: Emit = () => {}): Promis
         },
       }
       : {}),
-    mounts: await mountsPart(record, folder.agentSocket, agent),
+    mounts: await mountsPart(world, agent),
     sockets: (agent?.sockets ?? []).map(({ host, guest, listening, error }) => ({
       host,
       guest,
@@ -97,29 +95,23 @@ function limitsOf(vm: RunningVm): string[] {
   ];
 }
 
-async function mountsPart(
-  record: MachineRecord,
-  socket: string,
-  agent: AgentStatus | undefined,
-): Promise<MachineStatus["mounts"]> {
-  const mounts = record.machine?.mounts ?? [];
+async function mountsPart(world: World, agent: AgentStatus | undefined): Promise<MachineStatus["mounts"]> {
   const states = new Map<string, string>();
-  if (agent?.guest.state === "connected" && mounts.length > 0) {
+  let missing = "unknown: the guest is not reached";
+  if (agent?.guest.state === "connected") {
     try {
-      const watched = mounts.map(({ source, target }) => ({ source, target }));
-      const answer = await agentLook(socket, { script: ":", mounts: watched, timeoutMs: MOUNT_MS });
-      for (const look of answer.mounts) {
+      for (const look of await lookAtMounts(world, MOUNT_MS)) {
         states.set(look.target, look.state === "same" ? "mounted" : `${look.state}: ${look.reason}`);
       }
     } catch (error) {
-      for (const { target } of mounts) states.set(target, `unknown: ${messageOf(error)}`);
+      missing = `unknown: ${messageOf(error)}`;
     }
   }
-  return mounts.map(({ source, target, type, writable }) => ({
+  return (world.machine?.mounts ?? []).map(({ source, target, type, writable }) => ({
     source,
     target,
     type,
     writable,
-    state: states.get(target) ?? "unknown: the guest is not reached",
+    state: states.get(target) ?? missing,
   }));
 }

@@ -65,7 +65,8 @@ async function runStep(
     round.emit({ kind: "step-done", address, action, ms: Math.round(performance.now() - started) });
     return undefined;
   } catch (error) {
-    const text = isAbort(error) ? "interrupted" : describe(error);
+    // Only our own signal is an interruption: a time-out somewhere is an "abort" too, and its words are the cause.
+    const text = round.signal.aborted && isAbort(error) ? "interrupted" : describe(error);
     round.emit({ kind: "step-failed", address, action, error: text });
     return text;
   }

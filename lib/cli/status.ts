@@ -7,7 +7,9 @@ import { nameTarget } from "./target.ts";
 
 /** `machine status`. */
 export async function runStatus(command: StatusCommand, context: Context): Promise<number> {
-  const status = await machineStatus(await nameTarget(command, context));
+  const status = await machineStatus(await nameTarget(command, context), (event) => {
+    if (event.kind === "note" && !command.quiet) context.err.write(`${event.text}\n`);
+  });
   context.out.write(
     command.output === "json"
       ? `${JSON.stringify({ formatVersion: "1", ...status }, null, 2)}\n`

@@ -78,19 +78,21 @@ export function parseAnswer(stdout: string): GuestFacts {
   const parts = splitParts(stdout);
   const stats = new Map<string, { mode: string; owner: string; mtimeMs: number } | { refusal: string }>();
   for (const line of parts.get("stat")?.lines ?? []) {
-    const failure = /^stat: cannot statx? '(.*)': (.*)$/.exec(line);
-    if (failure) stats.set(failure[1]!, { refusal: failure[2]! });
-    const [path, , mode, owner, mtime] = line.split("|");
-    if (mtime !== undefined) {
-      stats.set(path!, { mode: mode!, owner: owner!, mtimeMs: Math.round(Number(mtime) * 1000) });
+    const failure = /^stat: cannot statx? (.+): ([^:]+)$/.exec(line);
+    if (failure) stats.set(unquoteName(failure[1]!), { refusal: failure[2]! });
+    const row = /^(.*)\|[^|]*\|(\d+)\|([^|]*)\|(-?[\d.]+)$/.exec(line);
+    if (row) {
+      stats.set(row[1]!, { mode: row[2]!, owner: row[3]!, mtimeMs: Math.round(Number(row[4]) * 1000) });
     }
   }
   const hashes = new Map<string, string>();
   for (const line of parts.get("hash")?.lines ?? []) {
-    const match = /^\\?([0-9a-f]{64}) [ *](.*)$/.exec(line);
-    if (match) hashes.set(match[2]!, match[1]!);
+    // A backslash before the hash says that those in the name are doubled (sha256sum(1)), as in `mnt-a\x2db.mount`.
+    const match = /^(\\?)([0-9a-f]{64}) [ *](.*)$/.exec(line);
+    if (match) hashes.set(match[1] === "" ? match[3]! : match[3]!.replaceAll("\\\\", "\\"), match[2]!);
   }
-  const texts = groupTexts(parts.get("text")?.lines ?? [], [...stats.keys()]);
+  const text = parts.get("text");
+  const texts = groupTexts(text?.lines ?? [], [...stats.keys()]);
   const units = parseUnits(parts.get("units"));
   return {
     bootId: parts.get("boot")?.lines[0] ?? "",
@@ -98,10 +100,13 @@ export function parseAnswer(stdout: string): GuestFacts {
       const stat = stats.get(path);
       if (stat === undefined) return unknown(`the guest did not answer for ${path}`);
       if ("refusal" in stat) {
-        return stat.refusal === "No such file or directory" ? { state: "absent" } : unknown(stat.refusal);
+        return ABSENT.has(stat.refusal) ? { state: "absent" } : unknown(stat.refusal);
       }
       const hash = hashes.get(path);
-      if (hash === undefined) return unknown(`${path} could not be read in the guest`);
+      // grep's own status is no help: 2 is also that of a file that is not there.
+      if (hash === undefined || text === undefined || text.status >= NOT_RUN) {
+        return unknown(`${path} could not be read in the guest`);
+      }
       return { state: "present", value: { ...stat, sha256: hash, text: texts.get(path) ?? "" } };
     },
     unit(name) {
@@ -113,6 +118,10 @@ export function parseAnswer(stdout: string): GuestFacts {
 }
 
 const MARK = "@@machine:";
+/** What stat says of a path that does not exist (errno(3): ENOENT, ENOTDIR). */
+const ABSENT = new Set(["No such file or directory", "Not a directory"]);
+/** From this exit status on the shell could not run a program at all, or a signal ended it (POSIX, 2.8.2). */
+const NOT_RUN = 126;
 
 interface Part {
   readonly lines: readonly string[];
@@ -138,6 +147,21 @@ function splitParts(stdout: string): Map<string, Part> {
     lines = [];
   }
   return parts;
+}
+
+/** A name as GNU programs quote it in messages: `'…'`, `"…"`, `\'`, and `$'\303\244'` for bytes beyond ASCII. */
+function unquoteName(quoted: string): string {
+  const piece = /\$'((?:\\\d{3})+)'|'([^']*)'|"([^"]*)"|\\(.)/g;
+  return quoted.replace(
+    piece,
+    (_, octal: string | undefined, single, double, char) =>
+      octal === undefined ? single ?? double ?? char : decodeOctal(octal),
+  );
+}
+
+function decodeOctal(text: string): string {
+  const bytes = text.slice(1).split("\\").map((digits) => parseInt(digits, 8));
+  return new TextDecoder().decode(Uint8Array.from(bytes));
 }
 
 /** `grep -H` writes PATH:LINE; the longest known path that fits is the file's, since a path may hold a colon. */

@@ -1,13 +1,16 @@
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { createHash } from "node:crypto";
 import { count } from "./counts.ts";
 
-/** Reads a text file; `undefined` when it does not exist. Throws what else goes wrong: unknown is not absent. */
+/**
+ * Reads a text file; `undefined` when it does not exist, nor a folder that it could be in. Throws what else goes
+ * wrong: unknown is not absent.
+ */
 export async function readTextIfPresent(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
     throw error;
   }
 }
@@ -153,7 +156,19 @@ export async function writeThroughLinks(path: string, data: string, mode: number
     target = await Deno.realPath(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
+    // A link to a file that does not exist yet stays too: the file is made where it leads.
+    if ((await statIfPresent(path))?.isSymlink) target = resolve(dirname(path), await Deno.readLink(path));
   }
   const there = await statIfPresent(target);
   await writeAtomic(target, data, there?.mode === null || there === undefined ? mode : there.mode & 0o777);
+}
+
+/** The permission bits of the file that a path leads to, through links; `undefined` when there is none. */
+export async function modeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await Deno.stat(path)).mode ?? 0o600;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }

@@ -32,7 +32,7 @@ export async function lock(path: string, options: LockOptions): Promise<Lock> {
   let told = false;
   while (true) {
     options.signal?.throwIfAborted();
-    const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+    const file = await openLock(path);
     try {
       if (await file.tryLock(true)) {
         if (await isStillThere(path, file)) return await held(path, file, options.command);
@@ -49,6 +49,19 @@ export async function lock(path: string, options: LockOptions): Promise<Lock> {
     if (!told) options.onWait?.(holder);
     told = true;
     await sleep(100, options.signal);
+  }
+}
+
+async function openLock(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new UserError(`The folder of the lock ${path} is gone: another command has removed it`, {
+      exitCode: EXIT.locked,
+      hint: "Run the same command again",
+      cause: error,
+    });
   }
 }
 

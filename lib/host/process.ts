@@ -163,9 +163,14 @@ export function processArguments(pid: number): string[] | undefined {
   return line === undefined || line === "" ? undefined : line.replace(/\0$/, "").split("\0");
 }
 
+/** True where {@link findProcesses} sees every process of this user. */
+export function canListProcesses(): boolean {
+  return Deno.build.os === "linux";
+}
+
 /** Every process whose arguments the given test accepts. Linux only; empty elsewhere. */
 export function findProcesses(accepts: (argv: readonly string[]) => boolean): number[] {
-  if (Deno.build.os !== "linux") return [];
+  if (!canListProcesses()) return [];
   const found: number[] = [];
   for (const entry of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(entry.name)) continue;

@@ -54,6 +54,11 @@ export async function unixHttp(socketPath: string, request: UnixRequest): Promis
   }
 }
 
+/** True for the error of a server that went away while it was asked: asking again tells what there is now. */
+export function isHangUp(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe;
+}
+
 function encode(request: UnixRequest): Uint8Array {
   const encoder = new TextEncoder();
   const body = request.body === undefined ? new Uint8Array() : encoder.encode(JSON.stringify(request.body));

@@ -4,6 +4,7 @@ import { UserError } from "../host/errors.ts";
 // The types of node that those of ssh2 bring along are older than zstd in node:zlib.
 declare module "node:zlib" {
   function zstdDecompressSync(data: Uint8Array): Uint8Array<ArrayBuffer>;
+  function zstdCompressSync(data: Uint8Array): Uint8Array<ArrayBuffer>;
 }
 
 const ELF = [0x7f, 0x45, 0x4c, 0x46];

@@ -14,10 +14,9 @@ export interface PlanOptions {
 export function makePlan(items: readonly Item[], options: PlanOptions): Plan {
   const lines = items.map((item) => protectedLine(planItem(item), options.protect));
   lines.sort((a, b) => compareLines(a, b, options.removing ?? false));
-  const changes = holdDependants(lines);
-  const grows = changes.some((line) =>
-    line.action === "deferred" || line.effect === "recreate" && isActionable(line)
-  );
+  const held = holdDependants(lines);
+  const changes = options.removing ? held : deferShaken(held);
+  const grows = changes.some(({ action }) => action === "deferred" || action === "recreate");
   return { machine: options.machine, changes, complete: !grows };
 }
 
@@ -113,4 +112,25 @@ function holdDependants(lines: readonly PlannedChange[]): readonly PlannedChange
     });
   }
   return result;
+}
+
+/** What stands on a thing that is made anew or taken away was looked at before that: it is looked at again after. */
+function deferShaken(lines: readonly PlannedChange[]): readonly PlannedChange[] {
+  const shaken = new Map<Address, Address>();
+  for (const { address, action } of lines) {
+    if (action === "recreate" || action === "delete") shaken.set(address, address);
+  }
+  for (let before = -1; before !== shaken.size;) {
+    before = shaken.size;
+    for (const { address, dependsOn } of lines) {
+      const cause = dependsOn.find((on) => shaken.has(on));
+      if (cause !== undefined && !shaken.has(address)) shaken.set(address, shaken.get(cause)!);
+    }
+  }
+  return lines.map((change) => {
+    const cause = shaken.get(change.address);
+    const waits = change.action === "create" || change.action === "update";
+    if (cause === undefined || !waits) return change;
+    return { ...change, action: "deferred", effect: "live", reason: `known after ${cause}` };
+  });
 }

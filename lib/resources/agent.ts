@@ -1,10 +1,11 @@
 import type { AgentConfig, AgentStatus } from "../agent/api.ts";
-import { reloadAgent, stopAgent } from "../agent/client.ts";
+import { agentStatus, reloadAgent, stopAgent } from "../agent/client.ts";
 import { startAgent } from "../agent/spawn.ts";
-import { removeIfPresent, sha256, writeAtomic } from "../host/files.ts";
+import type { VmLook } from "../drivers/types.ts";
+import { removeIfPresent, sha256, statIfPresent, writeAtomic } from "../host/files.ts";
 import { buildId } from "../host/version.ts";
 import type { Change, Observed } from "../plan/types.ts";
-import type { Kind, World } from "./contract.ts";
+import type { Kind, Look, World } from "./contract.ts";
 import { dockerSocketOf } from "./docker/socket.ts";
 import { rootTarget } from "./power.ts";
 
@@ -72,4 +73,25 @@ export function agentConfigText(world: World): string {
     mounts: machine.mounts.map(({ source, target }) => ({ source, target })),
   };
   return JSON.stringify(config, null, 2) + "\n";
+}
+
+/**
+ * Starts the agent again where a VM runs without one, and says so: it may have been killed.
+ * Gives its state; `undefined` where none belongs.
+ */
+export async function ensureAgent(
+  world: World,
+  vm: VmLook,
+  note: (text: string) => void,
+): Promise<AgentStatus | undefined> {
+  const status = await agentStatus(world.folder.agentSocket);
+  if (status || vm.state !== "running") return status;
+  if (await statIfPresent(world.folder.agentConfig) === undefined) return undefined; // the apply never came so far
+  note(`The agent of "${world.name}" was gone; it is started again`);
+  return await startAgent(world.folder);
+}
+
+/** Ends the agent of a machine that goes down; its settings stay for the next start. */
+export async function endAgent(world: World, look: Look): Promise<void> {
+  if (look.agent.state !== "absent") await stopAgent(world.folder.agentSocket);
 }

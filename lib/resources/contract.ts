@@ -9,6 +9,9 @@ import type { Address, Change, Effect, Observed, PlannedChange, Realm } from "..
 import type { OwnedStore } from "./owned.ts";
 import type { MachineRecord, RecordStore } from "./record.ts";
 
+export type { AgentStatus } from "../agent/api.ts";
+export type { RunningVm, VmLook } from "../drivers/types.ts";
+
 /** What is known before anything is looked at. */
 export interface World {
   readonly name: string;

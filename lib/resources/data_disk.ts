@@ -1,10 +1,15 @@
-import { growDataDisk, makeDataDisk, readDataDisk } from "../drivers/qemu/disks.ts";
+import { type DataDiskFile, growDataDisk, makeDataDisk, readDataDisk } from "../drivers/qemu/disks.ts";
+import { findQemu } from "../drivers/qemu/look.ts";
 import { resizeLive } from "../drivers/qemu/resize.ts";
 import { UserError } from "../host/errors.ts";
 import { removeIfPresent } from "../host/files.ts";
 import type { Change } from "../plan/types.ts";
-import type { Job, Kind } from "./contract.ts";
+import type { Job, Kind, Look } from "./contract.ts";
+import { runningContainers } from "./docker/containers.ts";
 import { powerOff } from "./power.ts";
+
+/** A block group of ext4 with blocks of 4 KiB (kernel docs, filesystems/ext4 "Layout"). */
+const GROUP_MIB = 128;
 
 /** The data disk, wanted and found alike. */
 interface DataDisk {
@@ -23,11 +28,13 @@ export const dataDiskKind: Kind<DataDisk, DataDisk> = {
     new Map(
       machine?.vm.dataDiskMiB === undefined ? [] : [["disk:data", { sizeMiB: machine.vm.dataDiskMiB }]],
     ),
-  async observe(world) {
+  async observe(world, look) {
     const disk = await readDataDisk(world.folder.dataDisk);
     return new Map([[
       "disk:data",
-      disk ? { state: "present", value: disk, owned: true } : { state: "absent" },
+      disk
+        ? { state: "present", value: { sizeMiB: usableMiB(disk, look) }, owned: true }
+        : { state: "absent" },
     ]]);
   },
   compare(desired, observed) {
@@ -42,6 +49,7 @@ export const dataDiskKind: Kind<DataDisk, DataDisk> = {
     };
     return [change];
   },
+  interrupts: (world) => runningContainers(world),
   async apply(job, desired) {
     const { folder, record } = job.world;
     if (job.step.action === "update") return await grow(job, desired.sizeMiB);
@@ -61,9 +69,19 @@ export const dataDiskKind: Kind<DataDisk, DataDisk> = {
   },
 };
 
+/**
+ * The disk's size; the filesystem's when that is smaller because a growth was cut short. mke2fs leaves out a last block
+ * group that is too small to hold its own tables, so less than one group is no sign of that.
+ */
+function usableMiB(disk: DataDiskFile, look: Look): number {
+  const unfinished = look.vm.state === "stopped" && disk.sizeMiB - disk.filesystemMiB >= GROUP_MIB;
+  return unfinished ? disk.filesystemMiB : disk.sizeMiB;
+}
+
 async function grow(job: Job, sizeMiB: number): Promise<void> {
   const { folder } = job.world;
-  if (job.look.vm.state !== "running") return await growDataDisk(folder.dataDisk, sizeMiB);
+  // Asked now: a step before this one may have powered the VM off.
+  if (await findQemu(folder) === undefined) return await growDataDisk(folder.dataDisk, sizeMiB);
   await resizeLive(folder, "data", sizeMiB);
   const result = await (await job.guest()).run("resize2fs /dev/disk/by-id/virtio-data 2>&1");
   if (result.code !== 0) {

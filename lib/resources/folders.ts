@@ -2,7 +2,7 @@ import type { GuestFacts } from "../guest/query.ts";
 import { sha256 } from "../host/files.ts";
 import type { Change, Observed } from "../plan/types.ts";
 import { inGuest, type Kind, type World } from "./contract.ts";
-import type { OwnedFile } from "./owned.ts";
+import { OWNED_FILE, type OwnedFile, ownedOf } from "./owned.ts";
 
 /** Where the data disk is mounted in the guest. */
 const DATA = "/var/lib/machine/data";
@@ -39,12 +39,12 @@ export const foldersKind: Kind<DataFolders, FoundFolders> = {
   },
   query: (world) => {
     const folders = wantedFolders(world);
-    return folders ? { files: folders.files.map(({ path }) => path), units: folders.units } : {};
+    const files = folders?.files.map(({ path }) => path) ?? [];
+    return { files: [OWNED_FILE, ...files], units: folders?.units ?? [] };
   },
   observe(_world, look, desired) {
     const wanted = desired.get("folders");
-    if (!wanted) return Promise.resolve(new Map());
-    const observed = inGuest(look, (facts) => observeFolders(wanted, facts));
+    const observed = inGuest(look, (facts) => wanted ? observeFolders(wanted, facts) : observeLeft(facts));
     return Promise.resolve(new Map<string, Observed<FoundFolders>>([["folders", observed]]));
   },
   compare(desired, observed) {
@@ -75,17 +75,32 @@ export const foldersKind: Kind<DataFolders, FoundFolders> = {
       signal: job.signal,
     });
   },
-  // Unmounting would pull the ground from under running containers; the disk itself is what is removed.
-  undo: () => Promise.resolve(),
+  // Nothing is unmounted, which would pull the ground from under running containers: it ends with this boot. But the
+  // next one must not wait for a disk that is gone, nor the daemons need it.
+  async undo(job) {
+    const { files, units } = foldersOn("");
+    await job.owned.run({
+      what: "Forgetting the data disk",
+      before: units.map((unit) =>
+        `[ ! -e ${UNIT_FOLDER}/${unit} ] || systemctl disable -q --no-reload ${unit}`
+      ),
+      removed: files.map(({ path }) => path),
+      after: ["systemctl daemon-reload"],
+      signal: job.signal,
+    });
+  },
 };
 
 function wantedFolders(world: World): DataFolders | undefined {
-  const uuid = world.record?.dataDiskUuid;
   if (world.machine?.vm.dataDiskMiB === undefined) return undefined;
+  return foldersOn(world.record?.dataDiskUuid ?? "");
+}
+
+function foldersOn(uuid: string): DataFolders {
   const unit = (path: string) => `${path.slice(1).replaceAll("/", "-")}.mount`;
   const mounts = [
     mountUnit(DATA, [
-      `What=/dev/disk/by-uuid/${uuid ?? ""}`,
+      `What=/dev/disk/by-uuid/${uuid}`,
       "Type=ext4",
       "Options=noatime,discard,commit=1",
     ]),
@@ -118,6 +133,15 @@ function mountUnit(where: string, lines: readonly string[], needs?: string): Own
     ].join("\n"),
     mode: "0644",
   };
+}
+
+/** What a machine without a data disk has left of one that it had. */
+function observeLeft(facts: GuestFacts): Observed<FoundFolders> {
+  const owned = facts.file(OWNED_FILE);
+  if (owned.state === "unknown") return owned;
+  const { files } = ownedOf(facts);
+  if (!foldersOn("").files.some(({ path }) => path in files)) return { state: "absent" };
+  return { state: "present", owned: true, value: { hashes: {}, inactive: [] } };
 }
 
 function observeFolders(wanted: DataFolders, facts: GuestFacts): Observed<FoundFolders> {

@@ -28,15 +28,21 @@ export function ownedOf(facts: GuestFacts): Owned {
 }
 
 function parseOwned(text: string): Owned {
-  if (text.trim() === "") return NOTHING;
+  let list: Partial<Owned>;
   try {
-    return { ...NOTHING, ...JSON.parse(text) as Partial<Owned> };
+    list = JSON.parse(text) as Partial<Owned>;
   } catch (cause) {
     throw new UserError(`${OWNED_FILE} in the guest is damaged: it is not JSON`, {
       cause,
       hint: `Remove it in the guest and apply again: everything is looked at anew`,
     });
   }
+  if ((list.version ?? 1) > NOTHING.version) {
+    throw new UserError(`${OWNED_FILE} in the guest was written by a newer version of machine`, {
+      hint: "Update machine",
+    });
+  }
+  return { ...NOTHING, ...list };
 }
 
 /** The guest's list, kept in step with what is written there. */
@@ -52,7 +58,9 @@ export class OwnedStore {
   /** The list as it is now; read from the guest on first use. */
   async read(): Promise<Owned> {
     if (this.#value) return this.#value;
-    const result = await (await this.#guest()).run(`[ ! -e ${OWNED_FILE} ] || cat ${OWNED_FILE}`);
+    const result = await (await this.#guest()).run(
+      `if [ -e ${OWNED_FILE} ]; then cat ${OWNED_FILE}; else echo '{}'; fi`,
+    );
     if (result.code !== 0) {
       throw new UserError(`Cannot read ${OWNED_FILE} in the guest`, { output: result.stderr });
     }
@@ -60,30 +68,28 @@ export class OwnedStore {
   }
 
   /**
-   * Runs a script in the guest that puts files there, and notes them in the same round trip: first the list,
-   * so that after a crash a file of ours is never taken for somebody else's.
+   * Runs a script in the guest that puts files there, and notes them in the same round trip. What comes is on the
+   * list before it is made, and what goes stays on it until it is gone: at whatever line the script ends, what is
+   * ours is known to be ours, and the same change can be made again.
    * @throws UserError with the script's output when it fails
    */
   async run(change: OwnedChange): Promise<string> {
     const before = await this.read();
-    const files: Record<string, string> = { ...before.files };
-    for (const file of change.files ?? []) files[file.path] = sha256(file.content);
-    for (const path of change.removed ?? []) delete files[path];
-    const applied: Record<string, Json> = { ...before.applied, ...change.applied };
-    for (const address of change.forgotten ?? []) delete applied[address];
-    const after: Owned = { version: 1, files, applied };
-    const list = { path: OWNED_FILE, content: JSON.stringify(after), mode: "0600" };
+    const during = withAdditions(before, change);
+    const after = withoutRemovals(during, change);
+    const files = change.files ?? [];
+    const removed = change.removed ?? [];
     const script = [
       "set -e",
       "mkdir -p -m 0755 /var/lib/machine",
-      ...(JSON.stringify(after) === JSON.stringify(before) ? [] : [writeFileScript(list)]),
+      ...files.filter((file) => !(file.path in before.files)).map((file) => keepScript(file.path)),
+      ...listScript(before, during),
       ...(change.before ?? []),
-      ...(change.files ?? []).filter((file) => !(file.path in before.files)).map((file) =>
-        keepScript(file.path)
-      ),
-      ...(change.files ?? []).map(writeFileScript),
-      ...(change.removed ?? []).map(putBackScript),
+      ...files.map(writeFileScript),
+      ...removed.map(putBackScript),
       ...(change.after ?? []),
+      ...listScript(during, after),
+      ...(removed.length === 0 ? [] : [`rm -rf ${removed.map(keptPath).join(" ")}`]),
     ].join("\n");
     const result = await (await this.#guest()).run(script, {
       timeoutMs: change.timeoutMs ?? 120_000,
@@ -121,6 +127,30 @@ export interface OwnedChange {
   readonly signal?: AbortSignal;
 }
 
+function withAdditions(list: Owned, change: OwnedChange): Owned {
+  const written = (change.files ?? []).map((file) => [file.path, sha256(file.content)] as const);
+  return {
+    version: 1,
+    files: { ...list.files, ...Object.fromEntries(written) },
+    applied: { ...list.applied, ...change.applied },
+  };
+}
+
+function withoutRemovals(list: Owned, change: OwnedChange): Owned {
+  const files = { ...list.files };
+  for (const path of change.removed ?? []) delete files[path];
+  const applied = { ...list.applied };
+  for (const address of change.forgotten ?? []) delete applied[address];
+  return { version: 1, files, applied };
+}
+
+/** Shell lines that bring the list from one state to the next, safe from a guest that dies right after. */
+function listScript(from: Owned, to: Owned): string[] {
+  const content = JSON.stringify(to);
+  if (content === JSON.stringify(from)) return [];
+  return [writeFileScript({ path: OWNED_FILE, content, mode: "0600" }), `sync ${OWNED_FILE}`];
+}
+
 /** Where the file that stood at a path before ours is kept. */
 function keptPath(path: string): string {
   return `/var/lib/machine/before/${sha256(path).slice(0, 16)}`;
@@ -129,14 +159,22 @@ function keptPath(path: string): string {
 /** Keeps, once, what stands at a path that is not ours yet. */
 function keepScript(path: string): string {
   const kept = keptPath(path);
-  return `[ ! -e ${quote(path)} ] || [ -e ${kept} ] || ` +
-    `{ mkdir -p -m 0700 /var/lib/machine/before; cp -a ${quote(path)} ${kept}; }`;
+  return `{ ! ${isThere(quote(path))}; } || ${isThere(kept)} || ` +
+    `{ mkdir -p -m 0700 /var/lib/machine/before; cp -a ${
+      quote(path)
+    } ${kept}.part; mv -fT ${kept}.part ${kept}; }`;
 }
 
-/** Puts back what stood there before ours; an absent path becomes absent again. */
+/** Puts back what stood there before ours; an absent path becomes absent again. What is kept stays for a retry. */
 function putBackScript(path: string): string {
-  const kept = keptPath(path);
-  return `if [ -e ${kept} ]; then mv -f ${kept} ${quote(path)}; else rm -f ${quote(path)}; fi`;
+  const [kept, part] = [keptPath(path), quote(`${path}.machine-part`)];
+  return `if ${isThere(kept)}; then cp -a ${kept} ${part}; mv -fT ${part} ${quote(path)}; ` +
+    `else rm -f ${quote(path)}; fi`;
+}
+
+/** A shell condition: a link that leads nowhere is there too. */
+function isThere(word: string): string {
+  return `{ [ -e ${word} ] || [ -L ${word} ]; }`;
 }
 
 /** Shell lines that replace a file as a whole: written beside it, then renamed. */
@@ -148,6 +186,6 @@ export function writeFileScript(file: OwnedFile): string {
     `[ -d ${folder} ] || mkdir -p ${folder}`,
     `(umask 077; printf %s ${quote(file.content)} >${part})`,
     `chmod ${file.mode} ${part}`,
-    `mv -f ${part} ${path}`,
+    `mv -fT ${part} ${path}`, // -T: a folder of that name is an error, not a place to move into
   ].join("\n");
 }

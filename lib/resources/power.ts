@@ -11,7 +11,7 @@ import { makeKeyPair } from "../guest/keys.ts";
 import { waitForSsh } from "../guest/ssh.ts";
 import type { SshTarget } from "../guest/types.ts";
 import { waitFor } from "../host/clock.ts";
-import { UserError } from "../host/errors.ts";
+import { isAbort, UserError } from "../host/errors.ts";
 import { exists, readText, readTextIfPresent, writeAtomic } from "../host/files.ts";
 import { freePort } from "../host/ports.ts";
 import { tail } from "../host/process.ts";
@@ -23,6 +23,7 @@ import { mountableShares } from "./mount_share.ts";
 const BOOT_MS = 180_000;
 /** After this time the guest's ssh is tried in any case: a guest may keep its card's filter to itself. */
 const NETWORK_MS = 90_000;
+const MOST_SILENCES = 5;
 
 /** How root is reached in a machine's guest. */
 export function rootTarget(folder: MachineFolder, port: number): SshTarget {
@@ -82,8 +83,11 @@ export async function powerOn(job: Job): Promise<void> {
   await store.update({ stopped: undefined, bootMs: Math.round(performance.now() - started) });
 }
 
-/** Waits for a guest that answers; ends early, with its console's words, when it never will. */
-async function waitForGuest(job: Job, target: SshTarget, pid: number): Promise<void> {
+/**
+ * Adds the forward to the guest's ssh and waits for a guest that answers; ends early, with its console's words,
+ * when it never will. The forward comes once the guest's network is up: what connects before is held by QEMU.
+ */
+export async function waitForGuest(job: Job, target: SshTarget, pid: number): Promise<void> {
   const { folder } = job.world;
   const lost = new AbortController();
   let failure: string | undefined;
@@ -94,27 +98,34 @@ async function waitForGuest(job: Job, target: SshTarget, pid: number): Promise<v
   const signal = AbortSignal.any([job.signal, lost.signal]);
   try {
     job.progress("booting, waiting for the guest's network");
-    await waitFor(async () => await isGuestNetworkUp(folder) || undefined, {
-      timeoutMs: NETWORK_MS,
-      maxDelayMs: 100,
-      signal,
-    });
+    await waitForNetwork(folder, signal);
     await addForward(folder, { protocol: "tcp", host: "127.0.0.1", hostPort: target.port, guestPort: 22 });
     job.progress("booting, waiting for the guest's ssh");
     await using _guest = await waitForSsh(target, { timeoutMs: BOOT_MS, signal });
   } catch (cause) {
-    if (job.signal.aborted || cause instanceof UserError && failure === undefined) throw cause;
-    throw new UserError(
-      failure ? `The guest does not boot: ${failure}` : "The guest did not answer over ssh",
-      {
-        cause,
-        output: tail(await readTextIfPresent(folder.serialLog) ?? "", 15),
-        hint: `The guest's console is in ${folder.serialLog}`,
-      },
-    );
+    if (job.signal.aborted || failure === undefined) throw cause;
+    throw new UserError(`The guest does not boot: ${failure}`, {
+      cause,
+      output: tail(await readTextIfPresent(folder.serialLog) ?? "", 15),
+      hint: `The guest's console is in ${folder.serialLog}`,
+    });
   } finally {
     clearInterval(watch);
   }
+}
+
+async function waitForNetwork(folder: MachineFolder, signal: AbortSignal): Promise<void> {
+  let silences = 0;
+  const isUp = async (): Promise<true | undefined> => {
+    try {
+      return await isGuestNetworkUp(folder) || undefined;
+    } catch (error) {
+      // On a busy host QEMU's monitor may stay silent for a moment while the guest boots.
+      if (!isAbort(error) || ++silences >= MOST_SILENCES) throw error;
+      return undefined;
+    }
+  };
+  await waitFor(isUp, { timeoutMs: NETWORK_MS, maxDelayMs: 100, signal });
 }
 
 /** Stops the VM, softly where the guest can be reached. Nothing happens when it does not run. */

@@ -27,8 +27,10 @@ export interface MachineRecord {
   readonly dataDiskUuid?: string;
   /** The base image under the system disk, recorded when the disk was made. */
   readonly base?: BaseImage;
-  /** The machine as last applied, in normal form. */
+  /** The machine as last applied to its end, in normal form. */
   readonly machine?: Machine;
+  /** The machine as an apply wants it that has not come to its end, or never did. */
+  readonly attempted?: Machine;
   /** SHA-256 of what each address was last made equal to: tells an edit of the file from a change outside. */
   readonly applied: Readonly<Record<Address, string>>;
   /** The docker context that was current before ours. */
@@ -39,19 +41,16 @@ export interface MachineRecord {
   readonly dataKeptAt?: string;
 }
 
+/** What a machine is taken for when no file says it: as last applied, else as the first apply wanted it. */
+export function settingsOf(record: MachineRecord): Machine | undefined {
+  return record.machine ?? record.attempted;
+}
+
 /** Reads a machine's record. `undefined` when there is none. @throws UserError when a newer program wrote it */
 export async function readRecord(folder: MachineFolder): Promise<MachineRecord | undefined> {
   const text = await readTextIfPresent(folder.record);
   if (text === undefined) return undefined;
-  let record: MachineRecord;
-  try {
-    record = JSON.parse(text) as MachineRecord;
-  } catch (cause) {
-    throw new UserError(`${folder.record} is damaged: it is not JSON`, {
-      cause,
-      hint: `Move it away and apply again: disks and keys beside it are found and used as they are`,
-    });
-  }
+  const record = parseRecord(text, folder.record);
   if (record.formatVersion > FORMAT_VERSION) {
     throw new UserError(
       `${folder.record} was written by a newer version of machine (format ${record.formatVersion})`,
@@ -61,6 +60,27 @@ export async function readRecord(folder: MachineFolder): Promise<MachineRecord |
     );
   }
   return record;
+}
+
+function parseRecord(text: string, path: string): MachineRecord {
+  const damaged = (how: string, cause?: unknown) =>
+    new UserError(`${path} is damaged: ${how}`, {
+      cause,
+      hint: "Move it away and apply again: disks and keys beside it are found and used as they are",
+    });
+  let record: Partial<MachineRecord> | null;
+  try {
+    record = JSON.parse(text) as Partial<MachineRecord> | null;
+  } catch (cause) {
+    throw damaged("it is not JSON", cause);
+  }
+  const { formatVersion, name, origin, mac, applied } = record ?? {};
+  const isWhole = [name, origin, mac].every((value) => typeof value === "string") &&
+    typeof applied === "object" && applied !== null;
+  if (typeof formatVersion !== "number" || formatVersion <= FORMAT_VERSION && !isWhole) {
+    throw damaged("it holds no machine");
+  }
+  return record as MachineRecord;
 }
 
 /** A record that is on disk before what depends on it happens. */

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { homeDir, machineFolder, machineHome } from "../host/paths.ts";
 import {
   ensurePrivateDir,
+  exists,
   readTextIfPresent,
   removeIfPresent,
   writeAtomic,
@@ -10,11 +11,11 @@ import {
 import { listNames } from "../host/folders.ts";
 import type { Change } from "../plan/types.ts";
 import type { Kind, World } from "./contract.ts";
-import { readRecord } from "./record.ts";
+import { readRecord, settingsOf } from "./record.ts";
 
 const ADDRESS = "sshconfig";
 
-/** The ssh client's configuration as wanted: our own file, and whether the user's includes it. */
+/** The ssh client's configuration as wanted: our own file, and whether our block stands in the user's. */
 interface WantedSshConfig {
   readonly file: string;
   readonly included: boolean;
@@ -23,12 +24,15 @@ interface WantedSshConfig {
 /** What of it is there. */
 interface FoundSshConfig {
   readonly file: string | undefined;
+  /** The line is there, in our block or by the user's own hand. */
   readonly included: boolean;
+  /** It is there in our block. */
+  readonly block: boolean;
 }
 
 /**
  * `ssh machine-NAME` from any program: MACHINE_HOME/ssh_config names every machine; one Include line in the
- * user's own file leads there, added only when the file asks for it.
+ * user's own file leads there, as long as one of the machines asks for it.
  */
 export const sshConfigKind: Kind<WantedSshConfig, FoundSshConfig> = {
   kind: ADDRESS,
@@ -36,56 +40,61 @@ export const sshConfigKind: Kind<WantedSshConfig, FoundSshConfig> = {
   realm: "machine",
   path: () => "ssh.config",
   dependsOn: () => ["vm"],
-  desired: async (world) =>
-    new Map(
-      world.machine
-        ? [[ADDRESS, { file: await sshConfigText(world), included: world.machine.ssh.config }]]
-        : [],
-    ),
+  desired: async (world) => new Map(world.machine ? [[ADDRESS, await wantedSshConfig(world)]] : []),
   async observe(world) {
     const file = await readTextIfPresent(sshConfigPath());
-    const included = hasInclude(await readTextIfPresent(userConfigPath()) ?? "");
+    const user = await readTextIfPresent(userConfigPath()) ?? "";
     const mine = new RegExp(`^Host machine-${world.name}$`, "m").test(file ?? "");
-    return new Map([[
-      ADDRESS,
-      mine ? { state: "present", owned: true, value: { file, included } } : { state: "absent" },
-    ]]);
+    const value = { file, included: hasInclude(user), block: user.includes(includeBlock()) };
+    return new Map([[ADDRESS, mine ? { state: "present", owned: true, value } : { state: "absent" }]]);
   },
   compare(desired, observed) {
     const changes: Change[] = [];
     if (observed.file !== desired.file) {
       changes.push({ path: sshConfigPath(), before: "another content", after: "ours", effect: "live" });
     }
-    if (desired.included && !observed.included) {
-      changes.push({ path: "ssh.config", before: false, after: true, effect: "live" });
+    if (desired.included ? !observed.included : observed.block) {
+      changes.push({
+        path: "ssh.config",
+        before: !desired.included,
+        after: desired.included,
+        effect: "live",
+      });
     }
     return changes;
   },
-  async apply(job, desired) {
+  async apply(job) {
+    const wanted = await wantedSshConfig({ ...job.world, record: job.store.value });
     await ensurePrivateDir(machineHome());
-    await writeAtomic(sshConfigPath(), await sshConfigText({ ...job.world, record: job.store.value }));
-    const path = userConfigPath();
-    const text = await readTextIfPresent(path) ?? "";
-    if (!desired.included || hasInclude(text)) return;
-    await ensurePrivateDir(join(homeDir(), ".ssh"));
-    // Before the first Host block: an Include after one would belong to that block (ssh_config(5)).
-    await writeThroughLinks(path, `${includeBlock()}${text}`, 0o600);
+    await writeAtomic(sshConfigPath(), wanted.file);
+    await syncBlock(wanted.included);
   },
   async undo(job) {
-    const text = await sshConfigText({ ...job.world, machine: undefined });
-    if (text !== "") return await writeAtomic(sshConfigPath(), text);
-    await removeIfPresent(sshConfigPath());
-    const user = await readTextIfPresent(userConfigPath());
-    if (user === undefined || !user.includes(includeBlock())) return;
-    const rest = user.replace(includeBlock(), "");
-    if (rest === "") await removeIfPresent(userConfigPath());
-    else await writeThroughLinks(userConfigPath(), rest, 0o600);
+    const wanted = await wantedSshConfig({ ...job.world, machine: undefined });
+    if (wanted.file === "") await removeIfPresent(sshConfigPath());
+    else await writeAtomic(sshConfigPath(), wanted.file);
+    if (!wanted.included) await syncBlock(false);
   },
 };
 
+/** Puts our block into the user's file or takes it out; every other byte stays. */
+async function syncBlock(wanted: boolean): Promise<void> {
+  const path = userConfigPath();
+  const text = await readTextIfPresent(path) ?? "";
+  if (wanted && !hasInclude(text)) {
+    await ensurePrivateDir(join(homeDir(), ".ssh"));
+    // Before the first Host block: an Include after one would belong to that block (ssh_config(5)).
+    return await writeThroughLinks(path, `${includeBlock()}${text}`, 0o600);
+  }
+  if (wanted || !text.includes(includeBlock())) return;
+  const rest = text.replace(includeBlock(), "");
+  if (rest === "") await removeIfPresent(path);
+  else await writeThroughLinks(path, rest, 0o600);
+}
+
 /** The line for ~/.ssh/config that makes `ssh machine-NAME` work. */
 export function includeLine(): string {
-  return `Include ${sshConfigPath()}`;
+  return `Include ${/\s/.test(sshConfigPath()) ? `"${sshConfigPath()}"` : sshConfigPath()}`;
 }
 
 function sshConfigPath(): string {
@@ -104,35 +113,37 @@ function hasInclude(text: string): boolean {
   return text.split("\n").some((line) => line.trim() === includeLine());
 }
 
-/** Our file: this machine as wanted, every other one as its record says. */
-async function sshConfigText(world: World): Promise<string> {
+/** This machine as wanted, every other one as its record says. */
+async function wantedSshConfig(world: World): Promise<WantedSshConfig> {
   const blocks = new Map<string, string>();
+  let included = world.machine?.ssh.config ?? false;
   for (const name of await listNames(machineHome())) {
-    if (name === world.name || name.endsWith(".lock") || name === "ssh_config") continue;
-    const record = await readRecord(machineFolder(name));
-    if (record?.sshPort && record.machine) {
-      blocks.set(name, hostBlock(name, record.sshPort, record.machine.user.name));
-    }
+    if (name === world.name || !await exists(machineFolder(name).record)) continue;
+    const other = await readRecord(machineFolder(name));
+    const settings = other && settingsOf(other);
+    if (!other?.sshPort || !settings) continue;
+    blocks.set(name, hostBlock(name, other.sshPort, settings.user.name));
+    included ||= settings.ssh.config;
   }
   const { machine, record } = world;
   if (machine && record?.sshPort) {
     blocks.set(world.name, hostBlock(world.name, record.sshPort, machine.user.name));
   }
-  return [...blocks.keys()].sort().map((name) => blocks.get(name)!).join("\n");
+  return { file: [...blocks.keys()].sort().map((name) => blocks.get(name)!).join("\n"), included };
 }
 
 function hostBlock(name: string, port: number, user: string): string {
   const folder = machineFolder(name);
-  // The alias makes the pinned host key independent of the port.
+  // "%" starts a token (ssh_config(5), "TOKENS"). The alias makes the pinned host key independent of the port.
   return [
     `Host machine-${name}`,
     "  HostName 127.0.0.1",
     `  Port ${port}`,
     `  User ${user}`,
-    `  IdentityFile "${folder.identity}"`,
+    `  IdentityFile "${folder.identity.replaceAll("%", "%%")}"`,
     "  IdentitiesOnly yes",
     `  HostKeyAlias machine-${name}`,
-    `  UserKnownHostsFile "${folder.knownHosts}"`,
+    `  UserKnownHostsFile "${folder.knownHosts.replaceAll("%", "%%")}"`,
     "  StrictHostKeyChecking yes",
     "",
   ].join("\n");

@@ -1,12 +1,14 @@
 import { dirname } from "node:path";
 import { growOverlay, makeOverlay, readOverlay } from "../drivers/qemu/disks.ts";
+import { findQemu } from "../drivers/qemu/look.ts";
 import { resizeLive } from "../drivers/qemu/resize.ts";
 import { readBaseImage } from "../image/cache.ts";
 import type { Change, Observed } from "../plan/types.ts";
 import { removeIfPresent } from "../host/files.ts";
 import { UserError } from "../host/errors.ts";
-import type { Kind, Look, World } from "./contract.ts";
+import type { Job, Kind, Look, World } from "./contract.ts";
 import { baseFor, recipeFor } from "./image.ts";
+import { runningContainers } from "./docker/containers.ts";
 import { powerOff } from "./power.ts";
 
 /** The system disk as wanted. */
@@ -54,15 +56,11 @@ export const systemDiskKind: Kind<SystemDisk, FoundSystemDisk> = {
     }
     return changes;
   },
+  interrupts: (world) => runningContainers(world),
   async apply(job, desired) {
     const { folder } = job.world;
     if (job.step.action === "update") {
-      return await grow(job.world, job.look, async (script) => {
-        const result = await (await job.guest()).run(script);
-        if (result.code !== 0) {
-          throw new UserError("The guest cannot grow its filesystem", { output: result.stderr });
-        }
-      }, desired.sizeMiB);
+      return await grow(job, desired.sizeMiB);
     }
     if (job.step.action === "recreate") {
       await powerOff(job);
@@ -106,14 +104,14 @@ async function brokenBase(world: World, backing: string | undefined): Promise<st
   return cached.digest === recorded.digest ? undefined : "the base image that it stands on was replaced";
 }
 
-async function grow(
-  world: World,
-  look: Look,
-  inGuest: (script: string) => Promise<void>,
-  sizeMiB: number,
-): Promise<void> {
-  if (look.vm.state !== "running") return await growOverlay(world.folder.disk, sizeMiB);
-  await resizeLive(world.folder, "system", sizeMiB);
+async function grow(job: Job, sizeMiB: number): Promise<void> {
+  const { folder } = job.world;
+  // Asked now: a step before this one may have powered the VM off.
+  if (await findQemu(folder) === undefined) return await growOverlay(folder.disk, sizeMiB);
+  await resizeLive(folder, "system", sizeMiB);
   // ext4 grows while it is mounted; the image has no partition table (resize2fs(8)).
-  await inGuest("resize2fs /dev/disk/by-id/virtio-system 2>&1");
+  const result = await (await job.guest()).run("resize2fs /dev/disk/by-id/virtio-system 2>&1");
+  if (result.code !== 0) {
+    throw new UserError("The guest cannot grow its filesystem", { output: result.stdout });
+  }
 }

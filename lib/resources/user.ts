@@ -1,7 +1,7 @@
 import type { GuestUser } from "../config/types.ts";
 import type { GuestFacts } from "../guest/query.ts";
 import { quote } from "../guest/quote.ts";
-import { readText } from "../host/files.ts";
+import { readTextIfPresent } from "../host/files.ts";
 import type { Change, Effect, Observed } from "../plan/types.ts";
 import { inGuest, type Kind, type World } from "./contract.ts";
 
@@ -12,8 +12,10 @@ interface FoundUser {
   readonly uid: number;
   readonly shell: string;
   readonly home: string;
-  readonly sudo: boolean;
-  readonly key: boolean;
+  /** Whether the rule of ours is there; "other" when something else stands in its place. */
+  readonly sudo: boolean | "other";
+  /** The public key that lets in; empty when none does. */
+  readonly key: string;
   /** Whether the home folder is there and theirs. */
   readonly homeReady: boolean;
 }
@@ -48,7 +50,8 @@ export const userKind: Kind<WantedUser, FoundUser> = {
     differ("user.shell", observed.shell, desired.shell);
     differ("user.home", observed.home, desired.home);
     differ("user.sudo", observed.sudo, desired.sudo);
-    differ("user.key", observed.key ? "ours" : "missing", "ours");
+    const key = observed.key === "" ? "missing" : observed.key === desired.publicKey ? "ours" : "another one";
+    differ("user.key", key, "ours");
     differ("user.home", observed.homeReady ? "ready" : "missing", "ready");
     return changes;
   },
@@ -66,9 +69,7 @@ export const userKind: Kind<WantedUser, FoundUser> = {
       ],
       files: [
         { path: key!, content: `${desired.publicKey}\n`, mode: "0644" },
-        ...(desired.sudo
-          ? [{ path: sudoers!, content: `${desired.name} ALL=(ALL) NOPASSWD:ALL\n`, mode: "0440" }]
-          : []),
+        ...(desired.sudo ? [{ path: sudoers!, content: sudoRule(desired), mode: "0440" }] : []),
       ],
       ...(desired.sudo ? {} : { removed: [sudoers!] }),
       signal: job.signal,
@@ -83,10 +84,13 @@ function filesOf(user: GuestUser): string[] {
   return [`/etc/ssh/authorized_keys.d/${user.name}`, "/etc/sudoers.d/machine"];
 }
 
+function sudoRule(user: GuestUser): string {
+  return `${user.name} ALL=(ALL) NOPASSWD:ALL\n`;
+}
+
+/** The machine's own key; empty until the pair is made, when no guest can have it either. */
 async function publicKey(world: World): Promise<string> {
-  // The machine's own key pair is made when the VM is first started; before that nothing is compared with it.
-  if (!world.record?.sshPort) return "";
-  return (await readText(world.folder.identityPublic)).trim();
+  return (await readTextIfPresent(world.folder.identityPublic))?.trim() ?? "";
 }
 
 function observeUser(world: World, facts: GuestFacts): Observed<FoundUser> {
@@ -112,8 +116,8 @@ function observeUser(world: World, facts: GuestFacts): Observed<FoundUser> {
       uid: Number(row[2]),
       home: row[5] ?? "",
       shell: row[6] ?? "",
-      sudo: sudoers!.state === "present" && sudoers!.value.text.startsWith(`${user.name} `),
-      key: key!.state === "present",
+      sudo: sudoers!.state === "present" && (sudoers!.value.text === sudoRule(user) || "other"),
+      key: key!.state === "present" ? key!.value.text.trim() : "",
       homeReady: home.state !== "absent",
     },
   };

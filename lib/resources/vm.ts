@@ -1,12 +1,14 @@
 import { defaultCpu, rememberedAccel } from "../drivers/qemu/accel.ts";
-import { addForward, removeForward } from "../drivers/qemu/forward.ts";
+import { removeForward } from "../drivers/qemu/forward.ts";
 import type { RunningVm, VmForward } from "../drivers/types.ts";
 import type { Accel, Machine } from "../config/types.ts";
 import type { Change, Effect, Observed } from "../plan/types.ts";
 import { removeIfPresent, statIfPresent } from "../host/files.ts";
+import { freePort } from "../host/ports.ts";
 import type { Job, Kind, Look, World } from "./contract.ts";
+import { runningContainers } from "./docker/containers.ts";
 import { mountableShares } from "./mount_share.ts";
-import { powerOff, powerOn } from "./power.ts";
+import { powerOff, powerOn, rootTarget, waitForGuest } from "./power.ts";
 
 /** The VM as wanted. */
 interface WantedVm {
@@ -22,7 +24,7 @@ interface WantedVm {
 
 /** The VM as found: running, or down and why. */
 type FoundVm =
-  | { readonly running: false; readonly why: string }
+  | { readonly running: false; readonly why: string; readonly effect: Effect }
   | { readonly running: true; readonly vm: RunningVm; readonly provenAccel: Accel | undefined };
 
 /** The QEMU process, compared with what QEMU says of itself. */
@@ -36,10 +38,17 @@ export const vmKind: Kind<WantedVm, FoundVm> = {
   observe: async (world, look) => new Map([["vm", await observeVm(world, look)]]),
   compare(desired, observed) {
     if (!observed.running) {
-      return [{ path: "vm.running", before: false, after: true, effect: "live", note: observed.why }];
+      return [{
+        path: "vm.running",
+        before: false,
+        after: true,
+        effect: observed.effect,
+        note: observed.why,
+      }];
     }
     return compareRunning(desired, observed.vm, observed.provenAccel);
   },
+  interrupts: (world) => runningContainers(world),
   async apply(job) {
     const live = job.step.action === "update" && job.step.effect === "live" &&
       job.look.vm.state === "running";
@@ -69,6 +78,14 @@ async function wantedVm(machine: Machine): Promise<WantedVm> {
 async function observeVm(world: World, look: Look): Promise<Observed<FoundVm>> {
   if (look.vm.state === "unknown") return { state: "unknown", reason: look.vm.reason };
   if (look.vm.state === "running") {
+    // A guest that is known again only after the VM has started anew never came up.
+    if (look.vm.status === "running" && look.guest.state === "unknown" && look.guest.until === "vm") {
+      return {
+        state: "present",
+        owned: true,
+        value: { running: false, why: look.guest.reason, effect: "restart" },
+      };
+    }
     return {
       state: "present",
       owned: true,
@@ -81,7 +98,7 @@ async function observeVm(world: World, look: Look): Promise<Observed<FoundVm>> {
     : look.vm.crashed
     ? `not running: ${look.vm.reason}, and nobody stopped it`
     : "not running";
-  return { state: "present", owned: true, value: { running: false, why } };
+  return { state: "present", owned: true, value: { running: false, why, effect: "live" } };
 }
 
 async function provenAccel(world: World): Promise<Accel | undefined> {
@@ -128,9 +145,13 @@ export function sshForward(vm: RunningVm): VmForward | undefined {
 
 async function moveSshPort(job: Job): Promise<void> {
   const { folder, machine, record } = job.world;
-  const before = job.look.vm.state === "running" ? sshForward(job.look.vm) : undefined;
-  const hostPort = machine!.ssh.port || record.sshPort!;
-  await addForward(folder, { protocol: "tcp", host: "127.0.0.1", hostPort, guestPort: 22 });
+  if (job.look.vm.state !== "running") return;
+  const before = sshForward(job.look.vm);
+  // With any port allowed, the one chosen before may be taken by now: then it is another one.
+  const hostPort = machine!.ssh.port || freePort(record.sshPort);
+  // Without a forward nobody has seen the guest yet: a former command may have been killed while it booted.
+  await waitForGuest(job, rootTarget(folder, hostPort), job.look.vm.pid);
   await job.store.update({ sshPort: hostPort });
+  // Last: a new port that is taken leaves the guest reachable by the old one.
   if (before) await removeForward(folder, before);
 }

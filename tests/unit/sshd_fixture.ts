@@ -110,7 +110,12 @@ async function startSshd(): Promise<Sshd> {
       await Deno.remove(folder, { recursive: true });
     },
   };
-  await sshd.start();
+  try {
+    await sshd.start();
+  } catch (error) {
+    await sshd[Symbol.asyncDispose]();
+    throw error;
+  }
   return sshd;
 }
 

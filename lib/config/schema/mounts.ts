@@ -20,6 +20,7 @@ const mount = z.strictObject({
   options: key(
     mapOf(z.union([z.string(), z.number(), z.boolean()])).default({}),
     "Options of the mount's type; of 9p: cache (none, readahead, mmap, loose) and msize (bytes)",
+    { effect: "live" },
   ),
   inotify: later(
     z.boolean().default(false).optional(),

@@ -16,7 +16,7 @@ import { connectQmp } from "./qmp.ts";
 import type { QemuProgram } from "./program.ts";
 
 /** A bare kernel with hardware virtualisation prints its first line in well under a second. */
-const PROOF_MS = 6000;
+const PROOF_MS = 5000;
 
 /** What is known about hardware virtualisation here, and since when. */
 export interface AccelProof {
@@ -112,6 +112,8 @@ async function whyNoKvm(question: AccelQuestion): Promise<string | undefined> {
   const monitor = join(folder, "qmp.sock");
   const log = join(folder, "qemu.log");
   const child = spawnDetached([
+    // A killed command leaves no such guest behind (setpriv(1)).
+    ...["setpriv", "--pdeathsig", "KILL", "--"],
     ...[question.qemu.path, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
     ...["-machine", "q35", "-accel", "kvm", "-cpu", "host", "-m", "256M"],
     ...["-kernel", question.kernel, "-append", "console=ttyS0 earlyprintk=ttyS0 panic=-1"],
@@ -122,6 +124,7 @@ async function whyNoKvm(question: AccelQuestion): Promise<string | undefined> {
     return await watchProof({ pid: child.pid, serial, monitor, log }, question.signal);
   } finally {
     signalProcess(child.pid, "SIGKILL");
+    child.ref(); // nothing else may be left to wait for
     await child.status;
     await removeTree(folder);
   }

@@ -54,31 +54,38 @@ export async function makeDataDisk(path: string, sizeMiB: number, uuid: string):
   await renameDurably(part, path, 0o600);
 }
 
-/** A raw data disk's size and the UUID of its filesystem. */
+/** A raw data disk's size, and what its filesystem says of itself. */
 export interface DataDiskFile {
   readonly sizeMiB: number;
+  /** Of the filesystem in it; less than the disk's when growing it was cut short. */
+  readonly filesystemMiB: number;
   readonly uuid: string;
   /** What it really takes on the host. */
   readonly usedMiB: number;
 }
 
 /**
- * Reads a data disk's size and its ext4 UUID (kernel docs, filesystems/ext4 "Super Block": magic at 0x38, UUID at
- * 0x68 of the block at byte 1024). `undefined` when there is no such file.
+ * Reads a data disk's size and its ext4 superblock (kernel docs, filesystems/ext4 "Super Block": the block at byte
+ * 1024 has the magic at 0x38, the UUID at 0x68, the number of blocks at 0x4 and 0x150, their size as a power at 0x18). While
+ * a guest has it mounted, only size and UUID are sure. `undefined` when there is no such file.
  * @throws UserError when it holds no ext4 filesystem
  */
 export async function readDataDisk(path: string): Promise<DataDiskFile | undefined> {
   const stat = await statIfPresent(path);
   if (stat === undefined) return undefined;
-  const block = await readBytes(path, 1024, 256);
+  const block = await readBytes(path, 1024, 1024);
   if (block[0x38] !== 0x53 || block[0x39] !== 0xef) {
     throw new UserError(`${path} holds no ext4 filesystem`, {
       hint: "Move the file away to keep it, then apply again to make a new data disk",
     });
   }
   const hex = [...block.subarray(0x68, 0x78)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const fields = new DataView(block.buffer);
+  const blockBytes = 1024 * 2 ** fields.getUint32(0x18, true);
+  const blocks = fields.getUint32(0x4, true) + fields.getUint32(0x150, true) * 2 ** 32;
   return {
     sizeMiB: Math.round(stat.size / 2 ** 20),
+    filesystemMiB: Math.floor(blocks * blockBytes / 2 ** 20),
     uuid: hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"),
     usedMiB: Math.round((stat.blocks ?? 0) * 512 / 2 ** 20),
   };

@@ -1,6 +1,6 @@
 import type { MachineFolder } from "../../host/paths.ts";
 import { readTextIfPresent } from "../../host/files.ts";
-import { findProcesses, isRunning, processArguments } from "../../host/process.ts";
+import { canListProcesses, findProcesses, isRunning, processArguments } from "../../host/process.ts";
 import { isAbort, messageOf } from "../../host/errors.ts";
 import type { RunningVm, VmForward, VmLook } from "../types.ts";
 import { connectQmp, type Qmp } from "./qmp.ts";
@@ -33,7 +33,8 @@ export async function findQemu(folder: MachineFolder): Promise<number | undefine
   const pid = Number(await readTextIfPresent(folder.qemuPid));
   if (pid > 0 && isRunning(pid)) {
     const argv = processArguments(pid);
-    if (argv === undefined || isOurs(argv)) return pid;
+    // One without arguments is a kernel thread that got the number later, unless arguments cannot be read here.
+    if (argv ? isOurs(argv) : !canListProcesses()) return pid;
   }
   return findProcesses(isOurs)[0];
 }

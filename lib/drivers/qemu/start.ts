@@ -47,13 +47,20 @@ async function startError(folder: MachineFolder): Promise<UserError> {
   return new UserError("QEMU ended as soon as it was started", { output: log || "It wrote nothing" });
 }
 
+/** An emulated kernel may panic once while it patches itself, and starts again by itself (`panic=-1`). */
+const HOPELESS_PANICS = 3;
+
 /**
- * A guest that cannot come up any more: QEMU gave up, or its kernel panicked. `undefined` while there is hope.
+ * A guest that cannot come up any more: QEMU ended, its kernel panics each time, or systemd gave up.
+ * `undefined` while there is hope.
  */
 export async function bootFailure(folder: MachineFolder, pid: number): Promise<string | undefined> {
   const serial = await readTextIfPresent(folder.serialLog) ?? "";
-  const panic = /^.*(Kernel panic - not syncing.*|You are in emergency mode.*)$/m.exec(serial);
-  if (panic) return `the guest's console says "${panic[1]!.trim()}"`;
+  const panics = serial.match(/Kernel panic - not syncing.*/g) ?? [];
+  if (panics.length >= HOPELESS_PANICS) {
+    return `its kernel panicked ${panics.length} times: "${panics[0]!.trim()}"`;
+  }
+  if (/You are in emergency mode/.test(serial)) return "systemd is in emergency mode";
   if (!isRunning(pid)) {
     return `the QEMU process ended: ${
       tail(await readTextIfPresent(folder.qemuLog) ?? "", 3) || "it wrote nothing"

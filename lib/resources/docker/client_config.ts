@@ -1,15 +1,17 @@
 import { join } from "node:path";
-import { applyEdits, modify, parse, type ParseError } from "jsonc-parser";
 import { UserError } from "../../host/errors.ts";
 import {
   ensurePrivateDir,
+  modeOf,
   readTextIfPresent,
   removeIfPresent,
   sha256,
+  statIfPresent,
   writeThroughLinks,
 } from "../../host/files.ts";
 import { listNames, removeTree } from "../../host/folders.ts";
 import { dockerConfigDir } from "../../host/paths.ts";
+import { withKey, withoutKey } from "./json_key.ts";
 
 /** A context as the docker client stores it (docker/cli, cli/context/store). */
 export interface StoredContext {
@@ -77,21 +79,28 @@ export async function currentContext(): Promise<string> {
  */
 export async function useContext(name: string): Promise<void> {
   const file = configFile();
-  const text = await readTextIfPresent(file);
-  parseConfig(text ?? "{}"); // a file that cannot be understood is not written into
-  if (name === "default" && text === undefined) return;
-  const value = name === "default" ? undefined : name;
-  const indent = /^\{\s*\n(\t)/.test(text ?? "{\n\t")
-    ? { insertSpaces: false, tabSize: 1 }
-    : { insertSpaces: true, tabSize: 2 };
-  const source = text ?? "{}\n";
-  const next = applyEdits(source, modify(source, ["currentContext"], value, { formattingOptions: indent }));
-  if (value === undefined && Object.keys(parseConfig(next)).length === 0) return await removeIfPresent(file);
+  const text = await readTextIfPresent(file) ?? "";
+  parseConfig(text); // a file that cannot be understood is not written into
+  if (name === await currentContext()) return;
+  const next = name === "default"
+    ? withoutKey(text, "currentContext")
+    : text.trim() === ""
+    ? JSON.stringify({ currentContext: name }, null, "\t") + "\n"
+    : withKey(text, "currentContext", name);
+  const saysNothing = Object.keys(parseConfig(next)).length === 0;
+  if (saysNothing && !(await statIfPresent(file))?.isSymlink) return await removeIfPresent(file);
   await ensurePrivateDir(dockerConfigDir());
   await writeThroughLinks(file, next, 0o600);
 }
 
-function configFile(): string {
+/** True when the client's configuration may not be changed: a dotfiles manager made it so. */
+export async function isConfigReadOnly(): Promise<boolean> {
+  const mode = await modeOf(configFile());
+  return mode !== undefined && (mode & 0o222) === 0;
+}
+
+/** The path of the client's configuration. */
+export function configFile(): string {
   return join(dockerConfigDir(), "config.json");
 }
 
@@ -100,10 +109,15 @@ function contextFolder(name: string): string {
 }
 
 function parseConfig(text: string): Record<string, unknown> {
-  const errors: ParseError[] = [];
-  const value: unknown = parse(text, errors);
-  if (errors.length > 0 || typeof value !== "object" || value === null) {
-    throw new UserError(`${configFile()} is not valid JSON`, { hint: "Mend it, then apply again" });
+  if (text.trim() === "") return {}; // the client takes an empty file for one without settings
+  const damaged = (cause?: unknown) =>
+    new UserError(`${configFile()} is not valid JSON`, { hint: "Mend it, then apply again", cause });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw damaged(error);
   }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw damaged();
   return value as Record<string, unknown>;
 }

@@ -1,9 +1,13 @@
 import type { Change, Observed } from "../../plan/types.ts";
+import { UserError } from "../../host/errors.ts";
+import { ensurePrivateDir } from "../../host/files.ts";
 import { withLock } from "../../host/lock.ts";
 import { machineHome } from "../../host/paths.ts";
 import type { Job, Kind, World } from "../contract.ts";
 import {
+  configFile,
   currentContext,
+  isConfigReadOnly,
   readContexts,
   removeContext,
   type StoredContext,
@@ -35,7 +39,7 @@ export const dockerContextKind: Kind<WantedContext, FoundContext> = {
   dependsOn: () => ["socket:docker"],
   desired: (world) => new Map(world.machine ? [[ADDRESS, wantedContext(world)]] : []),
   observe: async (world, _look, desired) =>
-    new Map([[ADDRESS, await observeContext(world, desired.get(ADDRESS)?.name)]]),
+    new Map([[ADDRESS, await observeContext(world, desired.get(ADDRESS))]]),
   compare(desired, observed) {
     const changes: Change[] = [];
     if (observed.endpoint !== desired.endpoint) {
@@ -82,13 +86,32 @@ function stampOf(world: World): string {
   return `machine ${world.name} (${machineHome()})`;
 }
 
-async function observeContext(world: World, wanted: string | undefined): Promise<Observed<FoundContext>> {
+async function observeContext(
+  world: World,
+  desired: WantedContext | undefined,
+): Promise<Observed<FoundContext>> {
   const stamp = stampOf(world);
-  const contexts = await readContexts();
+  const wanted = desired?.name;
+  let contexts: StoredContext[];
+  let current: string;
+  try {
+    contexts = await readContexts();
+    current = await currentContext();
+  } catch (error) {
+    // A file of the client's that nobody can read stops this line, not the machine.
+    if (error instanceof UserError) return { state: "unknown", reason: error.message };
+    throw error;
+  }
+  if (desired?.current && current !== wanted && await isConfigReadOnly()) {
+    const way = `set "current: false" and use docker --context ${wanted}`;
+    return {
+      state: "unknown",
+      reason: `${configFile()} is read-only, so no context can be made current: ${way}`,
+    };
+  }
   const named = contexts.find(({ name }) => name === wanted);
   const ours = contexts.filter(({ description }) => description === stamp);
   if (!named && ours.length === 0) return { state: "absent" };
-  const current = await currentContext();
   return {
     state: "present",
     owned: named === undefined || named.description === stamp,
@@ -130,6 +153,7 @@ async function contextsOf(job: Job): Promise<StoredContext[]> {
 
 /** One command at a time changes the docker client's files. */
 async function locked(job: Job, work: () => Promise<void>): Promise<void> {
+  await ensurePrivateDir(job.world.cacheDir); // the cache may be emptied at any time
   await withLock(`${job.world.cacheDir}/docker-config.lock`, {
     command: "machine",
     timeoutMs: 30_000,

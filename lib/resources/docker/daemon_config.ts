@@ -65,7 +65,7 @@ export function compareDaemon(desired: DaemonConfig, state: DaemonState): Change
       onlyInForce: fileRight,
     }));
   }
-  if (state.inForce === undefined && changes.length === 0) {
+  if (state.inForce === undefined) {
     changes.push({
       path: "runtime.docker.daemon",
       before: "unknown in force",

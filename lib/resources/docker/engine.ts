@@ -1,19 +1,26 @@
 import type { Json } from "../../config/types.ts";
-import type { GuestFacts } from "../../guest/query.ts";
+import { type GuestFacts, type GuestQuery, parseAnswer, queryScript } from "../../guest/query.ts";
 import { quoteAll } from "../../guest/quote.ts";
-import { unixHttp } from "../../host/unix_http.ts";
 import { UserError } from "../../host/errors.ts";
 import { packagesFor } from "../../image/packages.ts";
 import type { Change, Observed } from "../../plan/types.ts";
-import { inGuest, type Job, type Kind, type World } from "../contract.ts";
+import { inGuest, type Job, type Kind } from "../contract.ts";
 import { OWNED_FILE, ownedOf } from "../owned.ts";
+import { runningContainers } from "./containers.ts";
 import { compareDaemon, type DaemonConfig, type DaemonState } from "./daemon_config.ts";
 import { installDaemonConfig, type Loaded, type LoadPlan } from "./load.ts";
 
 export const ADDRESS = "engine:docker";
 export const DAEMON_JSON = "/etc/docker/daemon.json";
 const UNITS = ["docker.service", "docker.socket", "containerd.service"] as const;
+/** What systemd's "enabled" comes from. */
+const WANTS = [
+  "/etc/systemd/system/multi-user.target.wants/docker.service",
+  "/etc/systemd/system/multi-user.target.wants/containerd.service",
+  "/etc/systemd/system/sockets.target.wants/docker.socket",
+] as const;
 const GROUP = "/etc/group";
+const QUERY: GuestQuery = { files: [DAEMON_JSON, GROUP, OWNED_FILE], units: UNITS };
 
 /** Docker as wanted. */
 interface WantedDocker {
@@ -23,8 +30,8 @@ interface WantedDocker {
 
 /** Docker as found. */
 interface FoundDocker extends DaemonState {
-  /** Units that are not both enabled and active. */
-  readonly notUp: readonly string[];
+  /** Units that are not both enabled and active, with what they are. */
+  readonly notUp: readonly { readonly unit: string; readonly is: string }[];
   readonly members: readonly string[];
 }
 
@@ -37,17 +44,13 @@ export const dockerEngineKind: Kind<WantedDocker, FoundDocker> = {
   dependsOn: () => ["vm", "folders", "user"],
   desired: ({ machine }) =>
     new Map(machine ? [[ADDRESS, { daemon: machine.runtime.docker.daemon, user: machine.user.name }]] : []),
-  query: () => ({ files: [DAEMON_JSON, GROUP, OWNED_FILE], units: UNITS }),
+  query: () => QUERY,
   observe: (_world, look) => Promise.resolve(new Map([[ADDRESS, inGuest(look, observeDocker)]])),
   compare(desired, observed) {
     const changes: Change[] = compareDaemon(desired.daemon, observed);
-    for (const unit of observed.notUp) {
-      changes.push({
-        path: unit,
-        before: "not enabled and running",
-        after: "enabled and running",
-        effect: "live",
-      });
+    for (const { unit, is } of observed.notUp) {
+      const note = is.startsWith("activating") ? { note: "it is still starting" } : {};
+      changes.push({ path: unit, before: is, after: "active, enabled", effect: "live", ...note });
     }
     if (!observed.members.includes(desired.user)) {
       changes.push({ path: "user", before: "not in the group docker", after: "in it", effect: "live" });
@@ -72,8 +75,10 @@ export const dockerEngineKind: Kind<WantedDocker, FoundDocker> = {
       what: "Enabling docker",
       after: [
         // Not "enable": that also runs Debian's SysV tools for docker's init script, in Perl, for seconds.
+        `if ! { ${WANTS.map((link) => `[ -L ${link} ]`).join(" && ")}; }; then`,
         "systemctl add-wants -q --no-reload multi-user.target docker.service containerd.service",
         "systemctl add-wants -q --no-reload sockets.target docker.socket",
+        "systemctl daemon-reload; fi", // systemd keeps a unit's former state in memory until then
         `systemctl start ${UNITS.join(" ")}`,
         `usermod -aG docker ${quoteAll([desired.user])}`,
       ],
@@ -91,6 +96,8 @@ function observeDocker(facts: GuestFacts): Observed<FoundDocker> {
   if (service.state !== "present") return { state: "absent" };
   const file = facts.file(DAEMON_JSON);
   if (file.state === "unknown") return file;
+  const owned = facts.file(OWNED_FILE);
+  if (owned.state === "unknown") return owned;
   const group = facts.file(GROUP);
   if (group.state !== "present") {
     return { state: "unknown", reason: `${GROUP} could not be read in the guest` };
@@ -103,7 +110,10 @@ function observeDocker(facts: GuestFacts): Observed<FoundDocker> {
   const notUp = units.flatMap(({ name, fact }) =>
     fact.state === "present" && fact.value.activeState === "active" && fact.value.unitFileState === "enabled"
       ? []
-      : [name]
+      : [{
+        unit: name,
+        is: fact.state === "present" ? `${fact.value.activeState}, ${fact.value.unitFileState}` : "missing",
+      }]
   );
   const loaded = ownedOf(facts).applied[ADDRESS] as Loaded | undefined;
   const content = file.state === "present" ? parseConfig(file.value.text) : undefined;
@@ -141,32 +151,28 @@ export function parseConfig(text: string): DaemonConfig | string {
   }
 }
 
-/** What is in force at this moment: a former step of this round may have started or stopped the daemon. */
+/**
+ * What is in force at this moment, by a look of its own: a former step of this round may have started the daemon
+ * anew, with whatever stood in the file then.
+ */
 async function inForceNow(job: Job): Promise<{
   readonly inForce: DaemonConfig | undefined;
   readonly running: boolean;
   readonly before: string | undefined;
 }> {
-  const result = await (await job.guest()).run([
-    "systemctl show -p ActiveState,InvocationID docker.service",
-    `echo '@@file'; [ ! -e ${DAEMON_JSON} ] || cat ${DAEMON_JSON}`,
-  ].join("\n"));
-  if (result.code !== 0) {
-    throw new UserError("The guest does not tell the state of docker", { output: result.stderr });
+  const result = await (await job.guest()).run(queryScript(QUERY), { signal: job.signal });
+  const facts = parseAnswer(result.stdout);
+  const observed = observeDocker(facts);
+  if (observed.state === "unknown") {
+    throw new UserError(`The guest does not tell the state of docker: ${observed.reason}`);
   }
-  const [state = "", text = ""] = result.stdout.split("@@file\n");
-  const running = /^ActiveState=active$/m.test(state);
-  const invocationId = /^InvocationID=(.*)$/m.exec(state)?.[1] ?? "";
-  const loaded = (await job.owned.read()).applied[ADDRESS] as Loaded | undefined;
-  const observed = observeFromLook(job);
-  const inForce = !running ? undefined : loaded?.invocationId === invocationId ? loaded.config : observed;
-  return { inForce, running, before: text === "" ? undefined : text };
-}
-
-function observeFromLook(job: Job): DaemonConfig | undefined {
-  if (job.look.guest.state !== "facts") return undefined;
-  const observed = observeDocker(job.look.guest.facts);
-  return observed.state === "present" ? observed.value.inForce : undefined;
+  const unit = facts.unit("docker.service");
+  const file = facts.file(DAEMON_JSON);
+  return {
+    inForce: observed.state === "present" ? observed.value.inForce : undefined,
+    running: unit.state === "present" && unit.value.activeState === "active",
+    before: file.state === "present" ? file.value.text : undefined,
+  };
 }
 
 async function ensureInstalled(job: Job): Promise<void> {
@@ -183,18 +189,4 @@ async function ensureInstalled(job: Job): Promise<void> {
   if (result.code !== 0) {
     throw new UserError("docker cannot be installed in the guest", { output: result.stdout });
   }
-}
-
-/** The names of the containers that run now, which a restart of dockerd would stop. */
-async function runningContainers(world: World): Promise<readonly string[]> {
-  const answer = await unixHttp(world.folder.dockerSocket, {
-    method: "GET",
-    path: "/containers/json",
-    timeoutMs: 10_000,
-  });
-  if (answer.status !== 200) {
-    throw new UserError("Docker does not list its containers", { output: answer.body });
-  }
-  const containers = JSON.parse(answer.body) as readonly { readonly Names: readonly string[] }[];
-  return containers.map(({ Names }) => (Names[0] ?? "").replace(/^\//, "")).sort();
 }

@@ -160,6 +160,9 @@ function sameList(text: string | undefined, list: Json): boolean {
 /** Notes in the guest which run of dockerd has loaded what. */
 async function noteLoaded(job: Job, config: DaemonConfig): Promise<void> {
   const result = await (await job.guest()).run("systemctl show -p InvocationID --value docker.service");
+  if (result.code !== 0) {
+    throw new UserError("The guest does not tell which run of dockerd this is", { output: result.stderr });
+  }
   const loaded: Loaded = { invocationId: result.stdout.trim(), config };
   await job.owned.run({
     what: "Noting what dockerd has loaded",

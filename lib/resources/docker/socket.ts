@@ -43,7 +43,13 @@ export const dockerSocketKind: Kind<SocketForward, { readonly listening: boolean
       }],
     async apply(job) {
       const { folder } = job.world;
-      await reloadAgent(folder.agentSocket);
+      const status = await reloadAgent(folder.agentSocket);
+      const socket = status.sockets.find(({ host }) => host === folder.dockerSocket);
+      if (!socket?.listening) {
+        throw new UserError(
+          `The agent does not listen on ${folder.dockerSocket}: ${socket?.error ?? "it was not asked to"}`,
+        );
+      }
       const answer = await unixHttp(folder.dockerSocket, {
         method: "GET",
         path: "/_ping",

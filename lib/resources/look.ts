@@ -1,60 +1,40 @@
-import type { AgentStatus, LookAnswer } from "../agent/api.ts";
+import type { AgentStatus, LookAnswer, MountLook } from "../agent/api.ts";
 import { agentLook, agentStatus } from "../agent/client.ts";
 import { lookAtVm } from "../drivers/qemu/look.ts";
+import { bootFailure } from "../drivers/qemu/start.ts";
 import type { VmLook } from "../drivers/types.ts";
 import { type GuestQuery, parseAnswer, queryScript } from "../guest/query.ts";
 import { waitFor } from "../host/clock.ts";
+import { count } from "../host/counts.ts";
 import { messageOf, UserError } from "../host/errors.ts";
 import { statIfPresent } from "../host/files.ts";
-import type { Item, Observed } from "../plan/types.ts";
-import type { GuestLook, Look, World } from "../resources/contract.ts";
-import { rootTarget } from "../resources/power.ts";
-import { KINDS } from "../resources/registry.ts";
-import { desiredHash } from "./applied.ts";
-import { count } from "../host/counts.ts";
+import type { Observed } from "../plan/types.ts";
+import type { GuestLook, Look, World } from "./contract.ts";
+import { rootTarget } from "./power.ts";
+import { KINDS } from "./registry.ts";
+import { sshForward } from "./vm.ts";
 
 /** A busy emulated guest answers late; one that does not answer in this time is unknown. */
 const GUEST_LOOK_MS = 30_000;
 
-/** A booting, emulated guest takes some seconds for the agent's handshake. */
-const AGENT_CONNECTS_MS = 20_000;
+export { lookAtVm };
+
+/** How a look is done. */
+export interface LookOptions {
+  readonly signal: AbortSignal;
+  /** How long a guest that does not answer yet is waited for; it may just be booting. */
+  readonly patienceMs: number;
+}
 
 /** Looks at everything once: QEMU, the agent, and, in one round trip, the guest. Only reads. */
-export async function lookAround(world: World, signal: AbortSignal): Promise<Look> {
+export async function lookAround(world: World, options: LookOptions): Promise<Look> {
   const [vm, first] = await Promise.all([lookAtVm(world.folder), lookAtAgent(world)]);
-  const agent = vm.state === "running" ? await connectedAgent(world, first, signal) : first;
-  return { vm, agent, guest: await lookAtGuest(world, vm, agent, signal) };
+  const reachable = vm.state === "running" && sshForward(vm) !== undefined;
+  const agent = reachable ? await connectedAgent(world, first, options) : first;
+  return { vm, agent, guest: await lookAtGuest(world, vm, agent, options) };
 }
 
-/** What the planner compares: every kind's things, wanted and found. */
-export async function itemsOf(world: World, look: Look): Promise<Item[]> {
-  const groups = await Promise.all(KINDS.map(async (kind) => {
-    const desired = await kind.desired(world);
-    const observed = await kind.observe(world, look, desired);
-    const addresses = new Set([...desired.keys(), ...observed.keys()]);
-    return [...addresses].map((address): Item => {
-      const wanted = desired.get(address);
-      const refusal = wanted === undefined ? undefined : kind.refusal?.(world, wanted);
-      const applied = world.record?.applied[address];
-      return {
-        address,
-        phase: kind.phase,
-        realm: kind.realm,
-        dependsOn: kind.dependsOn(address, wanted),
-        desired: wanted,
-        observed: observed.get(address) ?? { state: "unknown", reason: "it was not looked at" },
-        compare: (want, found) => kind.compare(want, found),
-        path: kind.path(address),
-        ...(wanted !== undefined && applied === desiredHash(wanted) ? { unedited: true } : {}),
-        ...(wanted !== undefined && kind.creation ? { creation: kind.creation(world, look, wanted) } : {}),
-        ...(kind.removal ? { removal: kind.removal } : {}),
-        ...(refusal === undefined ? {} : { refusal }),
-      };
-    });
-  }));
-  return groups.flat();
-}
-
+/** Asks the agent for its state; one that is there and does not answer is unknown. */
 async function lookAtAgent(world: World): Promise<Observed<AgentStatus>> {
   try {
     const status = await agentStatus(world.folder.agentSocket);
@@ -68,13 +48,13 @@ async function lookAtAgent(world: World): Promise<Observed<AgentStatus>> {
 async function connectedAgent(
   world: World,
   agent: Observed<AgentStatus>,
-  signal: AbortSignal,
+  { signal, patienceMs }: LookOptions,
 ): Promise<Observed<AgentStatus>> {
   if (agent.state !== "present" || agent.value.guest.state === "connected") return agent;
   const connected = await waitFor(async () => {
     const now = await lookAtAgent(world);
     return now.state !== "present" || now.value.guest.state === "connected" ? now : undefined;
-  }, { timeoutMs: AGENT_CONNECTS_MS, signal });
+  }, { timeoutMs: patienceMs, signal });
   return connected ?? agent;
 }
 
@@ -82,7 +62,7 @@ async function lookAtGuest(
   world: World,
   vm: VmLook,
   agent: Observed<AgentStatus>,
-  signal: AbortSignal,
+  options: LookOptions,
 ): Promise<GuestLook> {
   if (vm.state === "unknown") return { state: "unknown", reason: vm.reason };
   if (vm.state === "stopped") {
@@ -91,29 +71,35 @@ async function lookAtGuest(
       : { state: "unknown", reason: "known after start", until: "vm" };
   }
   if (vm.status !== "running") return { state: "unknown", reason: `the VM is "${vm.status}"`, until: "vm" };
+  // A start that was killed had not forwarded it yet: nobody would ever answer there.
+  if (!sshForward(vm)) return { state: "unknown", reason: "no port leads to its ssh yet", until: "vm" };
   const script = queryScript(fullQuery(world));
   const mounts = (world.machine?.mounts ?? []).map(({ source, target }) => ({ source, target }));
   try {
     count("roundTrips");
     const answer = agent.state === "present" && agent.value.guest.state === "connected"
       ? await agentLook(world.folder.agentSocket, { script, mounts, timeoutMs: GUEST_LOOK_MS })
-      : await lookDirectly(world, script, signal);
+      : await lookDirectly(world, script, options);
     if (answer.script.code !== 0) {
       return { state: "unknown", reason: `the look failed in the guest: ${answer.script.stderr.trim()}` };
     }
     return { state: "facts", facts: parseAnswer(answer.script.stdout), mounts: answer.mounts };
   } catch (error) {
-    return { state: "unknown", reason: `the guest does not answer: ${messageOf(error)}` };
+    const failure = await bootFailure(world.folder, vm.pid);
+    if (failure) return { state: "unknown", reason: `the guest does not boot: ${failure}`, until: "vm" };
+    const remedy = `machine restart ${world.name} starts it anew`;
+    return { state: "unknown", reason: `the guest does not answer: ${messageOf(error)}; ${remedy}` };
   }
 }
 
 /** Without an agent the look goes over an own connection; the mounts' two sides then stay uncompared. */
-async function lookDirectly(world: World, script: string, signal: AbortSignal): Promise<LookAnswer> {
+async function lookDirectly(world: World, script: string, options: LookOptions): Promise<LookAnswer> {
   if (!world.record?.sshPort) throw new UserError("the port of its ssh is not known");
-  const { connectSsh } = await import("../guest/ssh.ts");
+  const { waitForSsh } = await import("../guest/ssh.ts");
   count("connections");
-  await using guest = await connectSsh(rootTarget(world.folder, world.record.sshPort), {
-    timeoutMs: 15_000,
+  const { signal, patienceMs } = options;
+  await using guest = await waitForSsh(rootTarget(world.folder, world.record.sshPort), {
+    timeoutMs: patienceMs,
     signal,
   });
   return { script: await guest.run(script, { timeoutMs: GUEST_LOOK_MS, signal }), mounts: [] };
@@ -125,4 +111,11 @@ function fullQuery(world: World): GuestQuery {
     files: queries.flatMap(({ files }) => files ?? []),
     units: queries.flatMap(({ units }) => units ?? []),
   };
+}
+
+/** Compares the mounts of a running machine from both sides, by the agent. */
+export async function lookAtMounts(world: World, timeoutMs: number): Promise<readonly MountLook[]> {
+  const mounts = (world.machine?.mounts ?? []).map(({ source, target }) => ({ source, target }));
+  if (mounts.length === 0) return [];
+  return (await agentLook(world.folder.agentSocket, { script: ":", mounts, timeoutMs })).mounts;
 }
