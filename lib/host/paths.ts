@@ -49,7 +49,6 @@ export interface MachineFolder {
   readonly agentLog: string;
   readonly agentLock: string;
   readonly dockerSocket: string;
-  readonly events: string;
 }
 
 /** Names the files of a machine; makes nothing. */
@@ -79,7 +78,6 @@ export function machineFolder(name: string, home = machineHome()): MachineFolder
     agentLog: at("agent.log"),
     agentLock: at("agent.lock"),
     dockerSocket: at("docker.sock"),
-    events: at("events.jsonl"),
   };
 }
 

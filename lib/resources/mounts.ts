@@ -68,7 +68,7 @@ export const mountKind: Kind<WantedMount, FoundMount> = {
       what: `Mounting ${desired.target}`,
       files: [{ path: unitPath(desired.target), content: unitText(desired), mode: "0644" }],
       after: [
-        `mkdir -p ${quote(desired.target)}`,
+        makeFolderScript(desired.target),
         `systemctl enable -q --no-reload ${quote(unit)}`,
         "systemctl daemon-reload",
         `systemctl restart ${quote(unit)} || { journalctl -q --no-pager -n 5 -u ${quote(unit)}; exit 1; }`,
@@ -86,12 +86,34 @@ export const mountKind: Kind<WantedMount, FoundMount> = {
         `if systemctl cat -- ${unit} >/dev/null 2>&1; then systemctl disable -q --no-reload --now ${unit}; fi`,
       ],
       removed: [unitPath(target)],
-      after: ["systemctl daemon-reload", `rmdir ${quote(target)} 2>/dev/null || true`],
+      after: ["systemctl daemon-reload", removeFolderScript(target)],
       forgotten: [job.step.address],
       signal: job.signal,
     });
   },
 };
+
+/** Where the guest remembers that a mount's folder was made for it. */
+function madeMark(target: string): string {
+  return quote(`/var/lib/machine/made/${unitName(target)}`);
+}
+
+/** Makes the folder to mount on, and remembers whether it was there before. */
+export function makeFolderScript(target: string): string {
+  const folder = quote(target);
+  return `[ -d ${folder} ] || { mkdir -p /var/lib/machine/made; : >${
+    madeMark(target)
+  }; mkdir -p ${folder}; }`;
+}
+
+/**
+ * Removes the folder if it was made for the mount and is empty. One that was there before stays: inside another
+ * mount it is a folder of the host.
+ */
+export function removeFolderScript(target: string): string {
+  const mark = madeMark(target);
+  return `[ ! -e ${mark} ] || { rm -f ${mark}; rmdir ${quote(target)} 2>/dev/null || true; }`;
+}
 
 function compareMount(desired: WantedMount, observed: FoundMount): readonly Change[] {
   const changes: Change[] = [];

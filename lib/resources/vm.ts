@@ -78,8 +78,9 @@ async function wantedVm(machine: Machine): Promise<WantedVm> {
 async function observeVm(world: World, look: Look): Promise<Observed<FoundVm>> {
   if (look.vm.state === "unknown") return { state: "unknown", reason: look.vm.reason };
   if (look.vm.state === "running") {
-    // A guest that is known again only after the VM has started anew never came up.
-    if (look.vm.status === "running" && look.guest.state === "unknown" && look.guest.until === "vm") {
+    // A guest that is known again only after the VM has started anew never came up; without a forward nobody knows.
+    const isAwaited = look.guest.state === "unknown" && look.guest.until === "vm";
+    if (look.vm.status === "running" && isAwaited && sshForward(look.vm)) {
       return {
         state: "present",
         owned: true,

@@ -45,7 +45,7 @@ async function makeStopped(home: string): Promise<ReturnType<typeof machineFolde
     folder.hostKeyPublic,
     folder.credentials,
   ];
-  const others = [folder.knownHosts, folder.agentConfig, folder.agentLog, folder.agentLock, folder.events];
+  const others = [folder.knownHosts, folder.agentConfig, folder.agentLog, folder.agentLock];
   for (const file of [...secrets, ...others, `${folder.record}.0a1b2c3d.tmp`]) {
     await Deno.writeTextFile(file, "x");
   }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Mount } from "../../lib/config/types.ts";
 import { sha256 } from "../../lib/host/files.ts";
 import { findProgram, run, runOrThrow } from "../../lib/host/process.ts";
-import { mountKind, unitName } from "../../lib/resources/mounts.ts";
+import { makeFolderScript, mountKind, removeFolderScript, unitName } from "../../lib/resources/mounts.ts";
 import { shareOf } from "../../lib/resources/mount_share.ts";
 import {
   compareOne,
@@ -105,6 +105,25 @@ for (const target of Object.keys(NAMES).filter((path) => !path.endsWith("\\"))) 
     },
   });
 }
+
+Deno.test("removing a mount removes the folder that was made for it, and no other", async () => {
+  const root = await Deno.makeTempDir({ prefix: "mounts-" });
+  try {
+    const sh = (script: string) =>
+      run(["/bin/sh", "-ec", script.replaceAll("/var/lib/machine", join(root, "state"))]);
+    const [made, present] = [join(root, "made by us"), join(root, "was there")];
+    await Deno.mkdir(present);
+    for (const folder of [made, present]) {
+      assert.equal((await sh(makeFolderScript(folder))).code, 0);
+      assert.equal((await sh(makeFolderScript(folder))).code, 0, "a second apply");
+      assert.equal((await sh(removeFolderScript(folder))).code, 0);
+      assert.equal((await sh(removeFolderScript(folder))).code, 0, "a second removal");
+    }
+    assert.deepEqual((await namesIn(root)).sort(), ["state", "was there"]);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+});
 
 const MOUNT = mountAt("/mnt/a b", { source: "/" });
 const ADDRESS = "mount:/mnt/a b";
