@@ -2,12 +2,16 @@ import type { AgentConfig, AgentStatus } from "../agent/api.ts";
 import { agentStatus, reloadAgent, stopAgent } from "../agent/client.ts";
 import { startAgent } from "../agent/spawn.ts";
 import type { VmLook } from "../drivers/types.ts";
+import { waitFor } from "../host/clock.ts";
 import { removeIfPresent, sha256, statIfPresent, writeAtomic } from "../host/files.ts";
 import { buildId } from "../host/version.ts";
 import type { Change, Observed } from "../plan/types.ts";
 import type { Kind, Look, World } from "./contract.ts";
 import { dockerSocketOf } from "./docker/socket.ts";
 import { rootTarget } from "./power.ts";
+
+/** A handshake with an emulated guest takes up to some seconds. */
+const CONNECTS_MS = 10_000;
 
 /** The agent as wanted: this build of the program, keeping these things alive. */
 interface WantedAgent {
@@ -88,7 +92,13 @@ export async function ensureAgent(
   if (status || vm.state !== "running") return status;
   if (await statIfPresent(world.folder.agentConfig) === undefined) return undefined; // the apply never came so far
   note(`The agent of "${world.name}" was gone; it is started again`);
-  return await startAgent(world.folder);
+  const started = await startAgent(world.folder);
+  // Until it has its connection, docker's socket is there and leads nowhere.
+  const connected = await waitFor(async () => {
+    const now = await agentStatus(world.folder.agentSocket);
+    return now?.guest.state === "connected" ? now : undefined;
+  }, { timeoutMs: CONNECTS_MS });
+  return connected ?? started;
 }
 
 /** Ends the agent of a machine that goes down; its settings stay for the next start. */
