@@ -1,4 +1,5 @@
 import type { Machine } from "../config/types.ts";
+import { variable } from "../host/environment.ts";
 import { EXIT, UserError } from "../host/errors.ts";
 import { ensurePrivateDir } from "../host/files.ts";
 import { displayPath } from "../host/paths.ts";
@@ -76,6 +77,7 @@ export async function reconcile(input: ReconcileInput): Promise<Outcome> {
   });
   if (outcome.exitCode !== EXIT.done) return outcome;
   await settle(input, store);
+  sayDockerVariables(options);
   return outcome.done.length === 0 ? outcome : { ...outcome, next: nextCommands(input) };
 }
 
@@ -109,6 +111,17 @@ async function settle(input: ReconcileInput, store: RecordStore): Promise<void> 
     appliedAt: new Date().toISOString(),
     dataKeptAt: undefined,
   });
+}
+
+/** The docker client heeds these before any context (docker(1), "Environment variables"). */
+function sayDockerVariables(options: OperationOptions): void {
+  for (const name of ["DOCKER_HOST", "DOCKER_CONTEXT"]) {
+    if (variable(name) === undefined) continue;
+    options.emit({
+      kind: "note",
+      text: `${name} is set in this shell and goes before the current docker context`,
+    });
+  }
 }
 
 /** What a person may want to type after the machine has come up or changed. */

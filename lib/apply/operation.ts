@@ -1,4 +1,5 @@
 import { EXIT, UserError } from "../host/errors.ts";
+import { removeUnfinished } from "../host/folders.ts";
 import { type Lock, lock } from "../host/lock.ts";
 import type { MachineFolder } from "../host/paths.ts";
 import type { World } from "../resources/contract.ts";
@@ -34,7 +35,7 @@ export async function holdMachine(name: string, options: OperationOptions): Prom
 
 /** Takes a machine's lock; says so when it has to wait. @throws UserError with exit code 75 when time is over */
 export async function takeLock(folder: MachineFolder, options: OperationOptions): Promise<Lock> {
-  return await lock(folder.lock, {
+  const held = await lock(folder.lock, {
     command: options.command,
     timeoutMs: options.lockTimeoutMs,
     signal: options.stopSignal,
@@ -43,6 +44,8 @@ export async function takeLock(folder: MachineFolder, options: OperationOptions)
       options.emit({ kind: "waiting", text: `waiting for ${who} to end` });
     },
   });
+  await removeUnfinished(folder.root); // of a command that was killed while it held the lock
+  return held;
 }
 
 /** A machine that has a record. @throws UserError when there is none of that name */

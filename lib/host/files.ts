@@ -82,6 +82,8 @@ export async function removeIfPresent(path: string): Promise<void> {
 
 /** Removes a folder only when it is empty; says whether it is gone. */
 export async function removeIfEmpty(path: string): Promise<boolean> {
+  // A link to a folder is the user's, whatever is behind it: removing it would take the link.
+  if ((await statIfPresent(path))?.isSymlink) return false;
   try {
     await Deno.remove(path);
     return true;

@@ -1,5 +1,5 @@
-import { dirname } from "node:path";
-import { syncDir } from "./files.ts";
+import { dirname, join } from "node:path";
+import { removeIfPresent, syncDir } from "./files.ts";
 
 /** Makes a private folder of a name that nobody else has. */
 export async function makeTempDir(prefix: string): Promise<string> {
@@ -24,6 +24,16 @@ export async function listNames(path: string): Promise<string[]> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   return names.sort();
+}
+
+/**
+ * Removes what `writeAtomic()` has left in a folder where its process was killed between the file and its name.
+ * Only for the holder of the lock under which the folder is written: another writer's file would go too.
+ */
+export async function removeUnfinished(path: string): Promise<void> {
+  for (const name of await listNames(path)) {
+    if (/\.[0-9a-f]{8}\.tmp$/.test(name)) await removeIfPresent(join(path, name));
+  }
 }
 
 /** True when this user may read and write a file or device. */

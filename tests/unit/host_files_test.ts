@@ -141,3 +141,19 @@ Deno.test("sha256File() gives what sha256() gives of the content", async () => {
     assert.equal(sha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   });
 });
+
+Deno.test("removeIfEmpty() removes an empty folder, and neither a full one nor a link to one", async () => {
+  const root = await Deno.makeTempDir({ prefix: "files-" });
+  try {
+    for (const name of ["empty", "full", "behind"]) await Deno.mkdir(join(root, name));
+    await Deno.writeTextFile(join(root, "full/file"), "");
+    await Deno.symlink(join(root, "behind"), join(root, "link"));
+    const gone = await Promise.all(
+      ["empty", "full", "link", "absent"].map((name) => removeIfEmpty(join(root, name))),
+    );
+    assert.deepEqual(gone, [true, false, false, true]);
+    assert.deepEqual([...Deno.readDirSync(root)].map(({ name }) => name).sort(), ["behind", "full", "link"]);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+});

@@ -4,6 +4,7 @@ import {
   ensurePrivateDir,
   modeOf,
   readTextIfPresent,
+  removeIfEmpty,
   removeIfPresent,
   sha256,
   statIfPresent,
@@ -22,7 +23,7 @@ export interface StoredContext {
 
 /** Every context that the client has, "default" aside. */
 export async function readContexts(): Promise<StoredContext[]> {
-  const folder = join(dockerConfigDir(), "contexts", "meta");
+  const folder = contextsFolder();
   const contexts: StoredContext[] = [];
   for (const entry of await listNames(folder)) {
     const text = await readTextIfPresent(join(folder, entry, "meta.json"));
@@ -60,9 +61,12 @@ export async function writeContext(context: StoredContext): Promise<void> {
   await writeThroughLinks(join(folder, "meta.json"), JSON.stringify(meta), 0o644);
 }
 
-/** Removes a context. */
+/** Removes a context, and the client's folders that hold nothing else. */
 export async function removeContext(name: string): Promise<void> {
   await removeTree(contextFolder(name));
+  for (const folder of [contextsFolder(), join(dockerConfigDir(), "contexts"), dockerConfigDir()]) {
+    if (!await removeIfEmpty(folder)) return;
+  }
 }
 
 /** The name of the current context; "default" when the configuration names none. */
@@ -105,7 +109,11 @@ export function configFile(): string {
 }
 
 function contextFolder(name: string): string {
-  return join(dockerConfigDir(), "contexts", "meta", sha256(name));
+  return join(contextsFolder(), sha256(name));
+}
+
+function contextsFolder(): string {
+  return join(dockerConfigDir(), "contexts", "meta");
 }
 
 function parseConfig(text: string): Record<string, unknown> {
