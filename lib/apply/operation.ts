@@ -1,5 +1,8 @@
+import { join } from "node:path";
 import { EXIT, UserError } from "../host/errors.ts";
 import { removeUnfinished } from "../host/folders.ts";
+import { removeIfPresent, TEMPORARY } from "../host/files.ts";
+import { listNames } from "../host/folders.ts";
 import { type Lock, lock } from "../host/lock.ts";
 import type { MachineFolder } from "../host/paths.ts";
 import type { World } from "../resources/contract.ts";
@@ -44,8 +47,15 @@ export async function takeLock(folder: MachineFolder, options: OperationOptions)
       options.emit({ kind: "waiting", text: `waiting for ${who} to end` });
     },
   });
-  await removeUnfinished(folder.root); // of a command that was killed while it held the lock
+  await removeHalfWritten(folder);
   return held;
+}
+
+/** Removes what a killed command was writing: only the holder of the lock writes files in this way. */
+async function removeHalfWritten(folder: MachineFolder): Promise<void> {
+  for (const name of await listNames(folder.root)) {
+    if (name.endsWith(TEMPORARY)) await removeIfPresent(join(folder.root, name));
+  }
 }
 
 /** A machine that has a record. @throws UserError when there is none of that name */

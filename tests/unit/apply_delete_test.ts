@@ -4,6 +4,7 @@ import type { ApplyEvent } from "../../lib/apply/events.ts";
 import { deleteMachine } from "../../lib/apply/delete.ts";
 import { diffMachine } from "../../lib/apply/diff.ts";
 import { applyMachine } from "../../lib/apply/apply.ts";
+import { takeLock } from "../../lib/apply/operation.ts";
 import { makeDataDisk, makeOverlay } from "../../lib/drivers/qemu/disks.ts";
 import { machineFolder } from "../../lib/host/paths.ts";
 import { runOrThrow } from "../../lib/host/process.ts";
@@ -91,7 +92,7 @@ for (const kept of [false, true]) {
     withHome(async (home) => {
       const folder = await makeStopped(home);
       if (kept) await deleteMachine({ ...options(["live"]), data: false });
-      const before = (await namesIn(folder.root)).filter((name) => name !== "lock");
+      const before = (await namesIn(folder.root)).filter((name) => !/^lock$|\.tmp$/.test(name));
       const refused = await deleteMachine({
         ...options(["live", "service", "restart", "recreate"]),
         data: true,
@@ -192,3 +193,14 @@ async function snapshot(folder: string): Promise<Record<string, number>> {
   }
   return times;
 }
+
+Deno.test("takeLock() removes what a killed command was writing, and nothing else", () =>
+  withHome(async () => {
+    const folder = machineFolder("dev");
+    await Deno.mkdir(folder.root, { recursive: true, mode: 0o700 });
+    for (const name of ["record.json.0a1b2c3d.tmp", "record.json"]) {
+      await Deno.writeTextFile(join(folder.root, name), "{}");
+    }
+    using _held = await takeLock(folder, options());
+    assert.deepEqual((await namesIn(folder.root)).sort(), ["lock", "record.json"]);
+  }));
