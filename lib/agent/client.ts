@@ -9,6 +9,9 @@ import { isNobodyThere } from "../host/unix_socket.ts";
 import type { ExecOptions, ExecResult, Guest } from "../guest/types.ts";
 import type { AgentStatus, ExecRequest, LookAnswer, LookRequest } from "./api.ts";
 
+/** The agent's HTTP answer when it has no connection to the guest (RFC 9110, 15.6.4). */
+const GUEST_AWAY = 503;
+
 /** An agent that is there but cannot do what it was asked for; `status` is its HTTP answer, 503 for "guest away". */
 export class AgentError extends UserError {
   readonly status: number | undefined;
@@ -16,6 +19,7 @@ export class AgentError extends UserError {
   constructor(message: string, options: { readonly status?: number; readonly cause?: unknown } = {}) {
     super(message, {
       hint: "machine apply repairs the agent; its log is agent.log in the machine's folder",
+      guestLost: options.status === GUEST_AWAY,
       ...options,
     });
     this.name = "AgentError";

@@ -6,11 +6,14 @@ import type { RecordStore } from "../resources/record.ts";
 import { withRecord } from "./world.ts";
 import { openRound } from "./job.ts";
 import { type Planned, planNow } from "./plan_now.ts";
-import { runSteps } from "./steps.ts";
+import { runSteps, type StepResults } from "./steps.ts";
 import type { Approval, OperationOptions, Outcome } from "./types.ts";
 
 /** Each round makes knowable what the one before deferred; nothing needs more than four. */
 const MOST_ROUNDS = 4;
+
+/** How often a guest that goes away under a step is looked at again. */
+const MOST_LOSSES = 2;
 
 /** A guest that an interrupted command left booting is waited for. */
 export const BOOT_PATIENCE_MS = 120_000;
@@ -31,12 +34,13 @@ export interface RoundsInput {
 export async function runRounds(input: RoundsInput): Promise<Outcome> {
   const done: Address[] = [];
   let approved = input.approved;
+  let mostRounds = MOST_ROUNDS;
   for (let round = 1;; round++) {
     const world = withRecord(input.world, input.store.value);
     const planned = await planNow(world, { signal: input.options.abortSignal, patienceMs: BOOT_PATIENCE_MS });
     const steps = actionable(planned.plan);
     if (steps.length === 0) return ended(done, planned.plan);
-    if (round > MOST_ROUNDS) return stuck(done, steps);
+    if (round > mostRounds) return stuck(done, steps);
     const worst = worstEffect(planned.plan);
     if (worse(worst, approved) !== approved) {
       if (!await agree(input.approval, planned.plan, worst)) return refused(done, steps, worst);
@@ -45,8 +49,18 @@ export async function runRounds(input: RoundsInput): Promise<Outcome> {
     if (round > 1) input.options.emit({ kind: "plan", plan: planned.plan, round });
     const results = await runRound(input, world, planned);
     done.push(...results.done);
+    if (isWorthAnotherLook(results) && mostRounds < MOST_ROUNDS + MOST_LOSSES) {
+      // An emulated guest may start again by itself; what was done is seen by the next look.
+      mostRounds++;
+      input.options.emit({ kind: "note", text: "The guest went away under a step; it is looked at again" });
+      continue;
+    }
     if (results.failed.length > 0 || results.interrupted) return broken(done, results, steps);
   }
+}
+
+function isWorthAnotherLook({ failed, interrupted }: StepResults): boolean {
+  return !interrupted && failed.length > 0 && failed.every(({ guestLost }) => guestLost);
 }
 
 async function runRound(input: RoundsInput, world: World, planned: Planned) {

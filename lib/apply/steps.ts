@@ -6,10 +6,18 @@ import type { AnyKind } from "../resources/contract.ts";
 import { desiredHash } from "./applied.ts";
 import { jobFor, type Round } from "./job.ts";
 
+/** A step that failed. */
+export interface FailedStep {
+  readonly address: Address;
+  readonly error: string;
+  /** Because the guest went away under it. */
+  readonly guestLost: boolean;
+}
+
 /** How the steps of a round went. */
 export interface StepResults {
   readonly done: readonly Address[];
-  readonly failed: readonly { readonly address: Address; readonly error: string }[];
+  readonly failed: readonly FailedStep[];
   readonly skipped: readonly Address[];
   readonly interrupted: boolean;
 }
@@ -24,7 +32,7 @@ export async function runSteps(
   round: Round & { readonly stopSignal: AbortSignal },
 ): Promise<StepResults> {
   const done: Address[] = [];
-  const failed: { address: Address; error: string }[] = [];
+  const failed: FailedStep[] = [];
   const skipped: Address[] = [];
   for (const step of actionable(plan)) {
     if (round.stopSignal.aborted || round.signal.aborted) return { done, failed, skipped, interrupted: true };
@@ -36,9 +44,9 @@ export async function runSteps(
       round.emit({ kind: "step-skipped", address: step.address, action: step.action, because: cause });
       continue;
     }
-    const error = await runStep(step, items, round);
-    if (error === undefined) done.push(step.address);
-    else failed.push({ address: step.address, error });
+    const failure = await runStep(step, items, round);
+    if (failure === undefined) done.push(step.address);
+    else failed.push(failure);
   }
   return { done, failed, skipped, interrupted: round.stopSignal.aborted || round.signal.aborted };
 }
@@ -48,7 +56,7 @@ async function runStep(
   step: PlannedChange,
   items: readonly Item[],
   round: Round,
-): Promise<string | undefined> {
+): Promise<FailedStep | undefined> {
   const { address, action } = step;
   const started = performance.now();
   round.emit({ kind: "step-start", address, action, text: step.reason ?? "" });
@@ -68,7 +76,7 @@ async function runStep(
     // Only our own signal is an interruption: a time-out somewhere is an "abort" too, and its words are the cause.
     const text = round.signal.aborted && isAbort(error) ? "interrupted" : describe(error);
     round.emit({ kind: "step-failed", address, action, error: text });
-    return text;
+    return { address, error: text, guestLost: error instanceof UserError && error.guestLost };
   }
 }
 

@@ -22,7 +22,7 @@ export class SshError extends UserError {
   readonly kind: SshFailure;
 
   constructor(kind: SshFailure, message: string, options: UserErrorOptions = {}) {
-    super(message, options);
+    super(message, { ...options, guestLost: kind === "lost" });
     this.name = "SshError";
     this.kind = kind;
   }

@@ -18,6 +18,8 @@ export interface UserErrorOptions {
   readonly exitCode?: number;
   /** The end of the output of whatever failed, shown as it is. */
   readonly output?: string;
+  /** The guest went away while it was worked with: it may be back, and the same work may succeed then. */
+  readonly guestLost?: boolean;
   readonly cause?: unknown;
 }
 
@@ -26,6 +28,7 @@ export class UserError extends Error {
   readonly hint: string | undefined;
   readonly exitCode: number;
   readonly output: string | undefined;
+  readonly guestLost: boolean;
 
   constructor(message: string, options: UserErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -33,6 +36,7 @@ export class UserError extends Error {
     this.hint = options.hint;
     this.exitCode = options.exitCode ?? EXIT.failed;
     this.output = options.output;
+    this.guestLost = options.guestLost ?? false;
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { connectQmp } from "../../lib/drivers/qemu/qmp.ts";
 import { waitFor } from "../../lib/host/clock.ts";
 import { processArguments } from "../../lib/host/process.ts";
 import { importBusybox } from "./container_image.ts";
@@ -144,5 +145,19 @@ async function interrupt(t: Deno.TestContext, sandbox: Sandbox): Promise<void> {
     await sandbox.expect(0, ["apply", "--yes"]);
     await sandbox.expect(0, ["diff"]);
     assert.equal(await sandbox.docker(["run", "--rm", "bb", "echo", "hi"]), "hi");
+  });
+  await t.step("a guest that starts anew under an apply is waited for, and the apply goes on", async () => {
+    const edit = `mkdir -p /etc/docker; echo '{"debug": true}' >/etc/docker/daemon.json`;
+    await sandbox.expect(0, ["exec", "sudo", "sh", "-c", edit]);
+    const apply = sandbox.start(["apply", "--yes", "-o", "json"]);
+    assert.ok(await apply.until((line) => isMoment(line, { address: "engine:docker" })));
+    {
+      using qmp = await connectQmp(sandbox.folder("dev").qmpCommand);
+      await qmp.execute("system_reset");
+    }
+    const { code, out, err } = await apply.ended;
+    assert.equal(code, 0, out + err);
+    assert.match(out, /went away under a step/);
+    await sandbox.expect(0, ["diff"]);
   });
 }
