@@ -1,8 +1,5 @@
-import { join } from "node:path";
 import { EXIT, UserError } from "../host/errors.ts";
 import { removeUnfinished } from "../host/folders.ts";
-import { removeIfPresent, TEMPORARY } from "../host/files.ts";
-import { listNames } from "../host/folders.ts";
 import { type Lock, lock } from "../host/lock.ts";
 import type { MachineFolder } from "../host/paths.ts";
 import type { World } from "../resources/contract.ts";
@@ -47,15 +44,8 @@ export async function takeLock(folder: MachineFolder, options: OperationOptions)
       options.emit({ kind: "waiting", text: `waiting for ${who} to end` });
     },
   });
-  await removeHalfWritten(folder);
+  await removeUnfinished(folder.root); // only the holder of the lock writes files there in this way
   return held;
-}
-
-/** Removes what a killed command was writing: only the holder of the lock writes files in this way. */
-async function removeHalfWritten(folder: MachineFolder): Promise<void> {
-  for (const name of await listNames(folder.root)) {
-    if (name.endsWith(TEMPORARY)) await removeIfPresent(join(folder.root, name));
-  }
 }
 
 /** A machine that has a record. @throws UserError when there is none of that name */

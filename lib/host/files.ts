@@ -2,9 +2,6 @@ import { dirname, resolve } from "node:path";
 import { createHash } from "node:crypto";
 import { count } from "./counts.ts";
 
-/** How the names of files end that are being written and not in their place yet. */
-export const TEMPORARY = ".tmp";
-
 /**
  * Reads a text file; `undefined` when it does not exist, nor a folder that it could be in. Throws what else goes
  * wrong: unknown is not absent.
@@ -58,7 +55,7 @@ export async function syncDir(path: string): Promise<void> {
 export async function writeAtomic(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   count("bytesWritten", bytes.length);
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}${TEMPORARY}`;
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   try {
     {
       using file = await Deno.open(temporary, { write: true, createNew: true, mode });
