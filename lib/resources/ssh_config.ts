@@ -8,9 +8,10 @@ import {
   writeAtomic,
   writeThroughLinks,
 } from "../host/files.ts";
-import { listNames } from "../host/folders.ts";
+import { listNames, removeUnfinished } from "../host/folders.ts";
 import type { Change } from "../plan/types.ts";
 import type { Kind, World } from "./contract.ts";
+import { withHostLock } from "./host_lock.ts";
 import { readRecord, settingsOf } from "./record.ts";
 
 const ADDRESS = "sshconfig";
@@ -63,19 +64,23 @@ export const sshConfigKind: Kind<WantedSshConfig, FoundSshConfig> = {
     }
     return changes;
   },
-  async apply(job) {
-    const wanted = await wantedSshConfig({ ...job.world, record: job.store.value });
+  apply: (job) =>
+    withHostLock(job, "ssh-config", () => writeSshConfig({ ...job.world, record: job.store.value })),
+  undo: (job) => withHostLock(job, "ssh-config", () => writeSshConfig({ ...job.world, machine: undefined })),
+};
+
+/** Makes our file, and our block in the user's, what all machines together want. */
+async function writeSshConfig(world: World): Promise<void> {
+  await removeUnfinished(machineHome()); // what a killed command left: nobody else writes here under the lock
+  const wanted = await wantedSshConfig(world);
+  if (wanted.file === "") {
+    await removeIfPresent(sshConfigPath());
+  } else {
     await ensurePrivateDir(machineHome());
     await writeAtomic(sshConfigPath(), wanted.file);
-    await syncBlock(wanted.included);
-  },
-  async undo(job) {
-    const wanted = await wantedSshConfig({ ...job.world, machine: undefined });
-    if (wanted.file === "") await removeIfPresent(sshConfigPath());
-    else await writeAtomic(sshConfigPath(), wanted.file);
-    if (!wanted.included) await syncBlock(false);
-  },
-};
+  }
+  await syncBlock(wanted.included);
+}
 
 /** Puts our block into the user's file or takes it out; every other byte stays. */
 async function syncBlock(wanted: boolean): Promise<void> {

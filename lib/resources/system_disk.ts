@@ -67,7 +67,8 @@ export const systemDiskKind: Kind<SystemDisk, FoundSystemDisk> = {
       await removeIfPresent(folder.disk);
     }
     const base = await baseFor(job, recipeFor(job.world)!);
-    await job.store.update({ base });
+    // Nothing was applied to a new disk yet: what differs on it was not changed by anybody.
+    await job.store.update({ base, applied: {} });
     await makeOverlay(folder.disk, base.disk, Math.max(desired.sizeMiB, base.sizeMiB));
   },
   async undo(job) {

@@ -1,9 +1,8 @@
 import type { Change, Observed } from "../../plan/types.ts";
 import { UserError } from "../../host/errors.ts";
-import { ensurePrivateDir } from "../../host/files.ts";
-import { withLock } from "../../host/lock.ts";
 import { machineHome } from "../../host/paths.ts";
 import type { Job, Kind, World } from "../contract.ts";
+import { withHostLock } from "../host_lock.ts";
 import {
   configFile,
   currentContext,
@@ -67,8 +66,8 @@ export const dockerContextKind: Kind<WantedContext, FoundContext> = {
     effect: "live",
     reason: `"${desired.name}"${desired.current ? ", made current" : ""}`,
   }),
-  apply: (job, desired) => locked(job, () => applyContext(job, desired)),
-  undo: (job) => locked(job, () => withdrawContext(job)),
+  apply: (job, desired) => withHostLock(job, "docker-config", () => applyContext(job, desired)),
+  undo: (job) => withHostLock(job, "docker-config", () => withdrawContext(job)),
 };
 
 function wantedContext(world: World): WantedContext {
@@ -149,14 +148,4 @@ async function withdrawContext(job: Job): Promise<void> {
 async function contextsOf(job: Job): Promise<StoredContext[]> {
   const stamp = stampOf(job.world);
   return (await readContexts()).filter(({ description }) => description === stamp);
-}
-
-/** One command at a time changes the docker client's files. */
-async function locked(job: Job, work: () => Promise<void>): Promise<void> {
-  await ensurePrivateDir(job.world.cacheDir); // the cache may be emptied at any time
-  await withLock(`${job.world.cacheDir}/docker-config.lock`, {
-    command: "machine",
-    timeoutMs: 30_000,
-    signal: job.signal,
-  }, work);
 }
