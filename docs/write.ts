@@ -3,6 +3,6 @@ import { renderFieldReference } from "../lib/config/field_reference.ts";
 import { writeAtomic } from "../lib/host/files.ts";
 
 /** Writes the reference of the machine file's keys beside this program; a test compares the two. */
-const file = fileURLToPath(new URL("configuration.md", import.meta.url));
+const file = fileURLToPath(new URL("fields.md", import.meta.url));
 await writeAtomic(file, renderFieldReference(), 0o644);
 console.log(`Wrote ${file}`);

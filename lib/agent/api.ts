@@ -1,3 +1,4 @@
+import type { Machine } from "../config/types.ts";
 import type { SshTarget } from "../guest/types.ts";
 
 /** What an agent is asked to keep alive: written to `agent.json` in the machine's folder by the command. */
@@ -68,4 +69,13 @@ export interface ExecRequest {
   /** Base64. */
   readonly stdin?: string;
   readonly timeoutMs: number;
+}
+
+/** `trial.json`: a form of the machine that is only tried; the agent has it taken back when the time is over. */
+export interface Trial {
+  readonly formatVersion: 1;
+  /** ISO 8601. */
+  readonly until: string;
+  /** The machine as it was before, in normal form. */
+  readonly former: Machine;
 }

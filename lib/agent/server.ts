@@ -11,6 +11,7 @@ import { buildId, VERSION } from "../host/version.ts";
 import { Agent } from "./agent.ts";
 import { type Log, openLog } from "./log.ts";
 import { answer } from "./routes.ts";
+import { watchTrial } from "./trial_watch.ts";
 
 /** How long an agent that has met a bug may take to end in order. */
 const LAST_WORDS_MS = 2000;
@@ -38,6 +39,7 @@ export async function runAgent(configPath: string): Promise<number> {
     log,
     onGuestAway: () => void endIfOrphaned(configPath, ending),
   });
+  using _trial = watchTrial(folder, log);
   try {
     const socket = await serve(folder.agentSocket, (request) => {
       return answer(request, agent, () => ending.end(0, "Was told to stop"));

@@ -29,6 +29,7 @@ const VARIABLES = [
   "TMPDIR",
   "MACHINE_HOME",
   "XDG_CACHE_HOME",
+  "DOCKER_CONFIG",
   "XDG_RUNTIME_DIR",
   "DENO_DIR",
   "DENO_TLS_CA_STORE",
@@ -48,11 +49,7 @@ export async function startAgent(
 ): Promise<AgentStatus> {
   const running = await agentStatus(folder.agentSocket);
   if (running !== undefined) return running;
-  const child = spawnDetached(agentCommand(folder, options.main), {
-    log: folder.agentLog,
-    cwd: folder.root,
-    env: { ...variables(VARIABLES), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
-  });
+  const child = spawnOurselves(folder, "run", options.main);
   let ended = false;
   void child.status.then(() => ended = true);
   const answered = await waitFor(async () => {
@@ -75,8 +72,21 @@ export async function startAgent(
   });
 }
 
-function agentCommand(folder: MachineFolder, main = import.meta.resolve("../../main.ts")): string[] {
+/** Starts the command that takes a tried form back, in the background; it outlives the agent, which it may restart. */
+export function startRevert(folder: MachineFolder): void {
+  spawnOurselves(folder, "revert");
+}
+
+function spawnOurselves(
+  folder: MachineFolder,
+  task: "run" | "revert",
+  main = import.meta.resolve("../../main.ts"),
+): ReturnType<typeof spawnDetached> {
   const program = ownProgram();
   const source = program.compiled ? [] : ["run", "-A", fileURLToPath(main)];
-  return [program.path, ...source, "agent", "run", folder.root];
+  return spawnDetached([program.path, ...source, "agent", task, folder.root], {
+    log: folder.agentLog,
+    cwd: folder.root,
+    env: { ...variables(VARIABLES), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
+  });
 }

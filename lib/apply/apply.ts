@@ -4,13 +4,19 @@ import { EXIT, UserError } from "../host/errors.ts";
 import { ensurePrivateDir } from "../host/files.ts";
 import { displayPath } from "../host/paths.ts";
 import { equal } from "../plan/equal.ts";
+import type { Address, Plan } from "../plan/types.ts";
 import { actionable, isConverged, worstEffect } from "../plan/effects.ts";
 import { chooseOnce } from "../resources/choices.ts";
 import type { Look, World } from "../resources/contract.ts";
 import { type MachineRecord, RecordStore } from "../resources/record.ts";
+import { endTrial } from "../resources/trial.ts";
 import { desiredHashes, type Hashes } from "./applied.ts";
+import { checkExpected } from "./saved_plan.ts";
+import { limitPlan } from "./targets.ts";
 import { planNow } from "./plan_now.ts";
-import { takeLock } from "./operation.ts";
+import { noteApplied } from "./history.ts";
+import { underLock } from "./operation.ts";
+import { beginTrial, formerForm, startTrial } from "./trial.ts";
 import { agree, refused, runRounds } from "./rounds.ts";
 import type { ApplyOptions, Approval, OperationOptions, Outcome } from "./types.ts";
 import { makeWorld, withRecord } from "./world.ts";
@@ -25,7 +31,7 @@ const FIRST_PATIENCE_MS = 10_000;
  */
 export async function applyMachine(options: ApplyOptions): Promise<Outcome> {
   const { machine, origin } = options.loaded;
-  const world = await makeWorld(machine.name, machine);
+  const world = await makeWorld(machine.name, machine, options.platform);
   checkOrigin(world.record, origin, options.takeOver);
   return await reconcile({
     machine,
@@ -35,6 +41,9 @@ export async function applyMachine(options: ApplyOptions): Promise<Outcome> {
     approval: options.approval,
     takeOver: options.takeOver,
     dryRun: options.dryRun,
+    ...(options.targets ? { targets: options.targets } : {}),
+    ...(options.expectPlan ? { expectPlan: options.expectPlan } : {}),
+    ...(options.tryMs === undefined ? {} : { tryMs: options.tryMs }),
   });
 }
 
@@ -47,43 +56,79 @@ export interface ReconcileInput {
   readonly approval: Approval;
   readonly takeOver: boolean;
   readonly dryRun: boolean;
+  /** Only these addresses, and what they depend on. */
+  readonly targets?: readonly Address[];
+  /** A plan that was shown before: where another one is found now, nothing is done. */
+  readonly expectPlan?: Plan;
+  /** What is reached stays only for this time, unless it is confirmed. */
+  readonly tryMs?: number;
+  /** A form that is only tried stays only tried: a start decides nothing about it. */
+  readonly keepsTrial?: boolean;
+  /** Asked under the lock, for which this may have waited long: without a yes nothing is done. */
+  readonly isStillWanted?: () => Promise<boolean>;
 }
 
 /** Looks, asks, locks, and runs rounds until nothing differs. */
 export async function reconcile(input: ReconcileInput): Promise<Outcome> {
   const { world, options, approval } = input;
-  const first = await planNow(world, { signal: options.abortSignal, patienceMs: FIRST_PATIENCE_MS });
-  options.emit({ kind: "plan", plan: first.plan, round: 1 });
+  if (input.tryMs !== undefined) await formerForm(world.folder, world.record); // nobody is asked in vain
+  const first = await planNow({ ...world, ran: new Set() }, {
+    signal: options.abortSignal,
+    patienceMs: FIRST_PATIENCE_MS,
+  });
+  const plan = limitPlan(first.plan, input.targets);
+  if (input.expectPlan) checkExpected(input.expectPlan, plan);
+  options.emit({ kind: "plan", plan, round: 1 });
   sayKeptData(world, options);
-  const steps = actionable(first.plan);
-  const worst = worstEffect(first.plan);
+  const steps = actionable(plan);
+  const worst = worstEffect(plan);
   if (input.dryRun) {
-    const same = isConverged(first.plan);
+    const same = isConverged(plan);
     return { exitCode: same ? EXIT.done : EXIT.differences, done: [], failed: [], skipped: [], open: [] };
   }
-  if (steps.length > 0 && !await agree(approval, first.plan, worst)) return refused([], steps, worst);
-  if (isConverged(first.plan) && isSettled(world.record, input, await desiredHashes(world))) {
+  if (steps.length > 0 && !await agree(approval, plan, worst)) return refused([], steps, worst);
+  const isWhole = input.targets === undefined || input.targets.length === 0;
+  if (isConverged(plan) && (!isWhole || isSettled(world.record, input, await desiredHashes(world)))) {
     return { exitCode: EXIT.done, done: [], failed: [], skipped: [], open: [] };
   }
   await ensurePrivateDir(world.folder.root);
-  using _held = await takeLock(world.folder, options);
-  const store = await prepare(input, first.look);
-  const outcome = await runRounds({
-    world: withRecord(world, store.value),
-    store,
-    approval,
-    approved: worst,
-    options,
+  return await underLock(world.folder, options, async (noted) => {
+    if (input.isStillWanted && !await input.isStillWanted()) {
+      return { exitCode: EXIT.done, done: [], failed: [], skipped: [], open: [] };
+    }
+    const store = await prepare(input, first.look);
+    const former = input.tryMs === undefined
+      ? undefined
+      : await beginTrial(world.folder, store.value, input.tryMs);
+    const outcome = await runRounds({
+      world: withRecord(world, store.value),
+      store,
+      approval,
+      approved: worst,
+      options: noted,
+      ...(input.expectPlan ? { expectPlan: input.expectPlan } : {}),
+      ...(input.targets ? { targets: input.targets } : {}),
+    });
+    const ended = outcome.exitCode === EXIT.done && isWhole
+      ? await finish({ ...input, options: noted }, store, outcome)
+      : outcome;
+    return former && input.tryMs !== undefined
+      ? await startTrial(world.folder, former, { tryMs: input.tryMs, outcome: ended })
+      : ended;
   });
-  if (outcome.exitCode !== EXIT.done) return outcome;
-  await settle(input, store);
-  sayDockerVariables(options);
+}
+
+/** Notes what was reached, and says what a person may want to do now. */
+async function finish(input: ReconcileInput, store: RecordStore, outcome: Outcome): Promise<Outcome> {
+  await settle(input, store, outcome.done);
+  if (input.tryMs === undefined && !input.keepsTrial) await endTrial(input.world.folder);
+  sayDockerVariables(input.options);
   return outcome.done.length === 0 ? outcome : { ...outcome, next: nextCommands(input) };
 }
 
 /** Takes the machine over: what has to be chosen once is chosen and written down before anything is made with it. */
 async function prepare(input: ReconcileInput, look: Look): Promise<RecordStore> {
-  const current = await makeWorld(input.machine.name, input.machine); // another command may have written meanwhile
+  const current = await makeWorld(input.machine.name, input.machine, input.world.platform); // another command may have written meanwhile
   checkOrigin(current.record, input.origin, input.takeOver);
   const store = new RecordStore(current.folder, current.record);
   await store.ensure(input.machine.name, input.origin);
@@ -101,16 +146,16 @@ function isSettled(record: MachineRecord | undefined, input: ReconcileInput, app
 }
 
 /** Notes that the machine now is what the file says; from here on a difference was made by somebody else. */
-async function settle(input: ReconcileInput, store: RecordStore): Promise<void> {
+async function settle(
+  input: ReconcileInput,
+  store: RecordStore,
+  changed: readonly Address[],
+): Promise<void> {
   const applied = await desiredHashes(withRecord(input.world, store.value));
-  await store.update({
-    origin: input.origin,
-    machine: input.machine,
-    attempted: undefined,
-    applied,
-    appliedAt: new Date().toISOString(),
-    dataKeptAt: undefined,
-  });
+  const { origin, machine } = input;
+  const appliedAt = new Date().toISOString();
+  await store.update({ origin, machine, attempted: undefined, applied, appliedAt, dataKeptAt: undefined });
+  await noteApplied(input.world.folder, { appliedAt, origin, machine, changed });
 }
 
 /** The docker client heeds these before any context (docker(1), "Environment variables"). */

@@ -9,11 +9,12 @@ import type { Plan } from "../plan/types.ts";
 import type { World } from "../resources/contract.ts";
 import { dataDiskKind } from "../resources/data_disk.ts";
 import { type RecordStore, settingsOf } from "../resources/record.ts";
+import { keptDiskItems } from "../resources/disks.ts";
 import { KINDS } from "../resources/registry.ts";
 import { openRound } from "./job.ts";
 import { lookAround } from "../resources/look.ts";
 import { itemsOf } from "./items.ts";
-import { holdMachine } from "./operation.ts";
+import { type HeldMachine, holdMachine } from "./operation.ts";
 import { agree, refused } from "./rounds.ts";
 import { runSteps } from "./steps.ts";
 import type { DeleteOptions, Outcome } from "./types.ts";
@@ -26,7 +27,10 @@ const LOOK_MS = 5000;
  * The data disk stays, with a record that lets the next apply attach it, unless `data` says otherwise.
  */
 export async function deleteMachine(options: DeleteOptions): Promise<Outcome> {
-  using held = await holdMachine(options.name, options);
+  return await holdMachine(options.name, options, (held) => takeAway(held, { ...options, ...held.options }));
+}
+
+async function takeAway(held: HeldMachine, options: DeleteOptions): Promise<Outcome> {
   const protect = settingsOf(held.world.record)?.protect ?? false;
   const world: World = { ...held.world, machine: undefined };
   const look = await lookAround(world, { signal: options.abortSignal, patienceMs: LOOK_MS });
@@ -34,7 +38,10 @@ export async function deleteMachine(options: DeleteOptions): Promise<Outcome> {
   const kinds = KINDS.filter(({ realm, kind }) =>
     realm !== "guest" && (options.data || kind !== dataDiskKind.kind)
   );
-  const items = await itemsOf(world, look, kinds);
+  const items = [
+    ...await itemsOf(world, look, kinds),
+    ...(options.data ? await keptDiskItems(world.folder) : []),
+  ];
   const plan = makePlan(items, { machine: options.name, protect: false, removing: true });
   options.emit({ kind: "plan", plan, round: 1 });
   const refusal = await whyNot(plan, protect, options);
@@ -81,7 +88,8 @@ async function whyNot(plan: Plan, protect: boolean, options: DeleteOptions): Pro
 
 /** Removes what is left in the machine's folder; a kept data disk stays with the record that knows it. */
 async function clearFolder(store: RecordStore, folder: MachineFolder): Promise<void> {
-  if (await statIfPresent(folder.dataDisk) === undefined) {
+  const isDataLeft = await statIfPresent(folder.dataDisk) !== undefined;
+  if (!isDataLeft && (await listNames(folder.disks)).length === 0) {
     await removeTree(folder.root);
     await removeIfEmpty(machineHome());
     return;
@@ -96,7 +104,8 @@ async function clearFolder(store: RecordStore, folder: MachineFolder): Promise<v
     stopped: undefined,
     appliedAt: undefined,
   });
-  const kept = [folder.dataDisk, folder.record, folder.lock];
+  // Further disks stay as the data disk does, and as after their removal from the file.
+  const kept = [folder.dataDisk, folder.disks, folder.record, folder.lock];
   for (const name of await listNames(folder.root)) {
     const path = join(folder.root, name);
     if (!kept.includes(path)) await removeTree(path);

@@ -12,7 +12,14 @@ export type ApplyEvent =
     /** Share done, 0 to 1, where it is known. */
     readonly fraction?: number;
   }
-  | { readonly kind: "step-done"; readonly address: Address; readonly action: Action; readonly ms: number }
+  | {
+    readonly kind: "step-done";
+    readonly address: Address;
+    readonly action: Action;
+    readonly ms: number;
+    /** What came of it, where the action's own word does not say it: what was stopped was not removed. */
+    readonly past?: string;
+  }
   | {
     readonly kind: "step-failed";
     readonly address: Address;
@@ -25,6 +32,16 @@ export type ApplyEvent =
     readonly action: Action;
     readonly because: Address;
   }
+  /** Many steps of one kind begin at once, and have come to their end; each has its own events too. */
+  | {
+    readonly kind: "together-start" | "together-done";
+    readonly of: string;
+    readonly action: Action;
+    readonly addresses: readonly Address[];
+    readonly ms: number;
+  }
+  /** What commands of the user said. */
+  | { readonly kind: "output"; readonly address: Address; readonly text: string }
   | { readonly kind: "waiting"; readonly text: string }
   | { readonly kind: "note"; readonly text: string };
 

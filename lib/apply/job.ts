@@ -42,6 +42,7 @@ export function jobFor(round: Round, step: PlannedChange): Job {
         ...(fraction === undefined ? {} : { fraction }),
       }),
     note: (text) => round.emit({ kind: "note", text }),
+    output: (text) => round.emit({ kind: "output", address: step.address, text }),
     signal: round.signal,
   };
 }

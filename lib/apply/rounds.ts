@@ -1,16 +1,18 @@
 import { EXIT } from "../host/errors.ts";
-import { actionable, isConverged, worse, worstEffect } from "../plan/effects.ts";
+import { actionable, foreseen, isConverged, worse, worstEffect } from "../plan/effects.ts";
 import type { Address, Effect, Plan, PlannedChange } from "../plan/types.ts";
 import type { World } from "../resources/contract.ts";
 import type { RecordStore } from "../resources/record.ts";
 import { withRecord } from "./world.ts";
 import { openRound } from "./job.ts";
 import { type Planned, planNow } from "./plan_now.ts";
+import { checkExpected } from "./saved_plan.ts";
+import { limitPlan } from "./targets.ts";
 import { runSteps, type StepResults } from "./steps.ts";
 import type { Approval, OperationOptions, Outcome } from "./types.ts";
 
-/** Each round makes knowable what the one before deferred; nothing needs more than four. */
-const MOST_ROUNDS = 4;
+/** How often one thing is done. Each round makes knowable what the one before deferred, so it may be done again. */
+const MOST_TIMES = 4;
 
 /** How often a guest that goes away under a step is looked at again. */
 const MOST_LOSSES = 2;
@@ -26,21 +28,35 @@ export interface RoundsInput {
   /** The worst effect that was agreed to before the first round. */
   readonly approved: Effect;
   readonly options: OperationOptions;
+  /** Only these addresses, and what they depend on. */
+  readonly targets?: readonly Address[];
+  /** What the first round has to find; otherwise nothing is done. */
+  readonly expectPlan?: Plan;
 }
 
 /**
  * Look, plan, run, until a look finds nothing more to do. Done means observed: the last round is always a look.
  */
 export async function runRounds(input: RoundsInput): Promise<Outcome> {
+  const outcome = await untilNothingDiffers(input);
+  return { ...outcome, done: [...new Set(outcome.done)] };
+}
+
+async function untilNothingDiffers(input: RoundsInput): Promise<Outcome> {
   const done: Address[] = [];
   let approved = input.approved;
-  let mostRounds = MOST_ROUNDS;
+  let losses = 0;
   for (let round = 1;; round++) {
-    const world = withRecord(input.world, input.store.value);
-    const planned = await planNow(world, { signal: input.options.abortSignal, patienceMs: BOOT_PATIENCE_MS });
+    const world = { ...withRecord(input.world, input.store.value), ran: new Set(done) };
+    const whole = await planNow(world, { signal: input.options.abortSignal, patienceMs: BOOT_PATIENCE_MS });
+    const planned = { ...whole, plan: limitPlan(whole.plan, input.targets) };
+    if (round === 1 && input.expectPlan) checkExpected(input.expectPlan, planned.plan);
     const steps = actionable(planned.plan);
     if (steps.length === 0) return ended(done, planned.plan);
-    if (round > mostRounds) return stuck(done, steps);
+    const stubborn = steps.filter(({ address }) =>
+      done.filter((one) => one === address).length >= MOST_TIMES
+    );
+    if (stubborn.length > 0) return stuck(done, stubborn);
     const worst = worstEffect(planned.plan);
     if (worse(worst, approved) !== approved) {
       if (!await agree(input.approval, planned.plan, worst)) return refused(done, steps, worst);
@@ -49,9 +65,9 @@ export async function runRounds(input: RoundsInput): Promise<Outcome> {
     if (round > 1) input.options.emit({ kind: "plan", plan: planned.plan, round });
     const results = await runRound(input, world, planned);
     done.push(...results.done);
-    if (isWorthAnotherLook(results) && mostRounds < MOST_ROUNDS + MOST_LOSSES) {
+    if (isWorthAnotherLook(results) && losses < MOST_LOSSES) {
       // An emulated guest may start again by itself; what was done is seen by the next look.
-      mostRounds++;
+      losses++;
       input.options.emit({ kind: "note", text: "The guest went away under a step; it is looked at again" });
       continue;
     }
@@ -72,7 +88,7 @@ async function runRound(input: RoundsInput, world: World, planned: Planned) {
 
 /** Whether a plan may run: everything in it is allowed, or a person says so. */
 export async function agree(approval: Approval, plan: Plan, worst: Effect): Promise<boolean> {
-  const effects = new Set(actionable(plan).map(({ effect }) => effect));
+  const effects = new Set(foreseen(plan).map(({ effect }) => effect));
   const covered = [...effects].every((effect) => approval.allowed.has(effect));
   if (covered) return true;
   if (!approval.ask) return false;
@@ -102,7 +118,7 @@ function stuck(done: readonly Address[], steps: readonly PlannedChange[]): Outco
     failed: steps.map(({ address }) => ({ address, error: "it still differs after it was applied" })),
     skipped: [],
     open: [],
-    reason: `After ${MOST_ROUNDS} rounds these still differ: ${names}`,
+    reason: `Applied ${MOST_TIMES} times, these still differ: ${names}`,
   };
 }
 

@@ -1,7 +1,6 @@
 import { UserError } from "../host/errors.ts";
 import { ensureAgent } from "../resources/agent.ts";
 import { runAsUser } from "../resources/session.ts";
-import { lookAtVm } from "../resources/look.ts";
 import type { Emit } from "./events.ts";
 import { knownMachine } from "./operation.ts";
 
@@ -22,7 +21,7 @@ export interface InGuestOptions {
 export async function runInGuest(options: InGuestOptions): Promise<number> {
   const world = await knownMachine(options.name);
   const { machine, record: { sshPort } } = world;
-  const vm = await lookAtVm(world.folder);
+  const vm = await world.platform.vm.look(world.folder);
   if (vm.state === "stopped" || !machine || sshPort === undefined) {
     throw new UserError(`Machine "${options.name}" does not run`, { hint: `machine start ${options.name}` });
   }

@@ -5,7 +5,7 @@ import { statIfPresent } from "../host/files.ts";
 import { currentContext } from "../resources/docker/client_config.ts";
 import { ensureAgent } from "../resources/agent.ts";
 import type { AgentStatus, RunningVm, VmLook, World } from "../resources/contract.ts";
-import { lookAtMounts, lookAtVm } from "../resources/look.ts";
+import { lookAtMounts } from "../resources/look.ts";
 import type { MachineRecord } from "../resources/record.ts";
 import { sshForward } from "../resources/vm.ts";
 import type { Emit } from "./events.ts";
@@ -26,7 +26,7 @@ export async function listMachines(): Promise<string[]> {
 export async function machineStatus(name: string, emit: Emit = () => {}): Promise<MachineStatus> {
   const world = await knownMachine(name);
   const { folder, record } = world;
-  const vm = await lookAtVm(folder);
+  const vm = await world.platform.vm.look(folder);
   const agent = await ensureAgent(world, vm, (text) => emit({ kind: "note", text }));
   const docker = world.machine?.runtime.docker.context;
   const forward = vm.state === "running" ? sshForward(vm) : undefined;

@@ -1,5 +1,6 @@
 import type { LoadedMachine } from "../config/types.ts";
 import type { Address, Effect, Plan, PlannedChange } from "../plan/types.ts";
+import type { Platform } from "../resources/platform.ts";
 import type { Emit } from "./events.ts";
 
 /** What every operation on a machine takes. */
@@ -12,6 +13,8 @@ export interface OperationOptions {
   readonly lockTimeoutMs: number;
   /** The command as typed, named to others that wait for the lock. */
   readonly command: string;
+  /** What machines run on: this computer when left out. */
+  readonly platform?: Platform;
 }
 
 /** How much the user agreed to. */
@@ -30,6 +33,20 @@ export interface ApplyOptions extends OperationOptions {
   readonly takeOver: boolean;
   /** Plans and stops there. */
   readonly dryRun: boolean;
+  /** Only these addresses, and what they depend on. The machine then does not count as wholly applied. */
+  readonly targets?: readonly Address[];
+  /** A plan that was shown before: where another one is found now, nothing is done. */
+  readonly expectPlan?: Plan;
+  /** The machine goes back to its former form after this time, unless that is confirmed. */
+  readonly tryMs?: number;
+}
+
+/** What part of a machine `diff` looks at, and what it is held against. */
+export interface DiffScope {
+  /** Only these addresses, and what they depend on. */
+  readonly targets?: readonly Address[];
+  /** Holds what is there against what was applied last, not against the file. */
+  readonly refreshOnly?: boolean;
 }
 
 /** What `delete` takes. */
@@ -53,6 +70,8 @@ export interface Outcome {
   readonly reason?: string;
   /** What the user may type next. */
   readonly next?: readonly string[];
+  /** When the machine goes back to its former form, as ISO 8601: it is only tried until that is confirmed. */
+  readonly triedUntil?: string;
 }
 
 /** What `diff` found. */

@@ -2,10 +2,16 @@ import type { Machine } from "../config/types.ts";
 import { cacheDir, machineFolder } from "../host/paths.ts";
 import { hostFacts } from "../host/system.ts";
 import type { World } from "../resources/contract.ts";
+import type { Platform } from "../resources/platform.ts";
 import { type MachineRecord, readRecord } from "../resources/record.ts";
+import { thisComputer } from "../resources/this_computer.ts";
 
 /** Gathers what is known of a machine before anything is looked at. */
-export async function makeWorld(name: string, machine: Machine | undefined): Promise<World> {
+export async function makeWorld(
+  name: string,
+  machine: Machine | undefined,
+  platform: Platform = thisComputer,
+): Promise<World> {
   const folder = machineFolder(name);
   return {
     name,
@@ -14,6 +20,7 @@ export async function makeWorld(name: string, machine: Machine | undefined): Pro
     record: await readRecord(folder),
     host: await hostFacts(),
     cacheDir: cacheDir(),
+    platform,
   };
 }
 

@@ -22,6 +22,18 @@ export function approvalFor(options: ApprovalOptions, askLine: AskLine | undefin
   return { allowed, ask: async (plan) => isYes(await askLine(approvalQuestion(plan))) };
 }
 
+/**
+ * What may be done to a machine that left its file. Nobody asked for its deletion by name, so not even what is
+ * harmless goes without a word: the answer to the question, or `--yes`.
+ */
+export function removalApproval(options: ApprovalOptions, askLine: AskLine | undefined): Approval {
+  if (options.yes) return approvalFor(options, askLine);
+  const allowed = new Set<Effect>();
+  if (askLine === undefined) return { allowed };
+  const question = (name: string) => `Delete machine "${name}"? Its data disk is kept. [y/N] `;
+  return { allowed, ask: async (plan) => isYes(await askLine(question(plan.machine))) };
+}
+
 /** The question for a plan that was just shown; names loudly what cannot be taken back. */
 export function approvalQuestion(plan: Plan): string {
   const worst = worstEffect(plan);

@@ -1,4 +1,7 @@
-import type { Effect } from "../plan/types.ts";
+import type { Address, Effect } from "../plan/types.ts";
+
+/** How a command writes its data. */
+export type OutputFormat = "text" | "json" | "yaml";
 
 /** What every command takes. */
 export interface GlobalOptions {
@@ -6,7 +9,7 @@ export interface GlobalOptions {
   readonly file: string | undefined;
   /** The machine's name as typed with `-m`. */
   readonly machine: string | undefined;
-  readonly output: "text" | "json";
+  readonly output: OutputFormat;
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly noColor: boolean;
@@ -14,15 +17,51 @@ export interface GlobalOptions {
 
 export interface ApplyCommand extends GlobalOptions {
   readonly kind: "apply";
+  /** The file of a saved plan. */
+  readonly plan: string | undefined;
   readonly yes: boolean;
   readonly allow: readonly Effect[];
+  readonly targets: readonly Address[];
   readonly takeOver: boolean;
+  readonly prune: boolean;
   readonly dryRun: boolean;
+  readonly refreshOnly: boolean;
+  /** How long the machine is only tried. */
+  readonly tryMs: number | undefined;
   readonly lockTimeoutMs: number;
 }
 
 export interface DiffCommand extends GlobalOptions {
   readonly kind: "diff";
+  readonly targets: readonly Address[];
+  readonly refreshOnly: boolean;
+  /** Where the plan is to be saved. */
+  readonly out: string | undefined;
+  /** An older machine file to compare with, instead of a machine. */
+  readonly from: string | undefined;
+  readonly asYaml: boolean;
+}
+
+/** `history` and `confirm`: a machine, and nothing else to say of it. */
+export interface HistoryCommand extends GlobalOptions {
+  readonly kind: "history";
+  readonly name: string | undefined;
+}
+
+export interface ConfirmCommand extends GlobalOptions {
+  readonly kind: "confirm";
+  readonly name: string | undefined;
+  readonly lockTimeoutMs: number;
+}
+
+export interface RollbackCommand extends GlobalOptions {
+  readonly kind: "rollback";
+  /** The number of a form in the history; `undefined`: the one before the present. */
+  readonly number: number | undefined;
+  readonly yes: boolean;
+  readonly allow: readonly Effect[];
+  readonly dryRun: boolean;
+  readonly lockTimeoutMs: number;
 }
 
 export interface DeleteCommand extends GlobalOptions {
@@ -57,6 +96,8 @@ export interface ValidateCommand extends GlobalOptions {
 
 export interface SchemaCommand extends GlobalOptions {
   readonly kind: "schema";
+  /** Of the machine file, or of the plans that `-o json` gives. */
+  readonly of: "machine" | "plan";
 }
 
 export interface DoctorCommand extends GlobalOptions {
@@ -72,6 +113,8 @@ export interface VersionCommand extends GlobalOptions {
 /** The background process of one machine; started by other commands, never typed. */
 export interface AgentCommand extends GlobalOptions {
   readonly kind: "agent";
+  /** `run`: be the agent; `revert`: take back a form that was tried and not confirmed. */
+  readonly task: "run" | "revert";
   /** The machine's folder. */
   readonly folder: string;
 }
@@ -80,6 +123,9 @@ export interface AgentCommand extends GlobalOptions {
 export type Command =
   | ApplyCommand
   | DiffCommand
+  | HistoryCommand
+  | RollbackCommand
+  | ConfirmCommand
   | DeleteCommand
   | PowerCommand
   | StatusCommand
@@ -100,5 +146,5 @@ export type Parsed =
     readonly message: string;
     readonly hint: string;
     /** How the mistake is to be shown, as far as the rest of the line says. */
-    readonly output: "text" | "json";
+    readonly output: OutputFormat;
   };

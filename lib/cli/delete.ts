@@ -8,6 +8,7 @@ import { nameTarget } from "./target.ts";
 export async function runDelete(command: DeleteCommand, context: Context): Promise<number> {
   const name = await nameTarget(command, context);
   return await runOperation(command, {
+    machine: name,
     work: (options, approval) => deleteMachine({ ...options, name, data: command.data, approval }),
   }, context);
 }

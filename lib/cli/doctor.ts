@@ -1,4 +1,5 @@
 import { EXIT, isAbort, UserError } from "../host/errors.ts";
+import { dataText } from "../ui/data_text.ts";
 import { showProgress } from "../ui/progress.ts";
 import { isYes } from "./approval.ts";
 import type { DoctorCommand } from "./command.ts";
@@ -22,9 +23,9 @@ export async function runDoctor(command: DoctorCommand, context: Context): Promi
     requireInstalled(packages, findings);
   }
   context.out.write(
-    command.output === "json"
-      ? `${JSON.stringify(reportJson(findings), null, 2)}\n`
-      : reportText(findings, styleOf(context.out, command, context)),
+    command.output === "text"
+      ? reportText(findings, styleOf(context.out, command, context))
+      : dataText(reportJson(findings), command.output),
   );
   return isBlocking(findings) ? EXIT.needsPerson : EXIT.done;
 }

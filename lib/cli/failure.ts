@@ -1,27 +1,31 @@
 import { EXIT, isAbort, messageOf, UserError } from "../host/errors.ts";
+import type { OutputFormat } from "./command.ts";
 import { printable, type Style, type TextStream } from "../ui/style.ts";
 
 /** Where and how a failure is shown. */
 export interface FailureOptions {
   readonly err: TextStream;
   readonly style: Style;
-  readonly output: "text" | "json";
+  readonly output: OutputFormat;
+  /** The machine that it is about, where a command is about several. */
+  readonly machine?: string;
 }
 
 /** Shows what went wrong on standard error and gives the exit code. Only a bug of this program shows a stack. */
 export function showFailure(error: unknown, options: FailureOptions): number {
   const failure = describe(error);
   options.err.write(
-    options.output === "json"
+    options.output !== "text" // JSON is YAML too, and a failure is one line to a program
       ? `${
         JSON.stringify({
+          ...(options.machine === undefined ? {} : { machine: options.machine }),
           error: failure.message,
           hint: failure.hint ?? null,
           output: failure.output ?? null,
           code: failure.code,
         })
       }\n`
-      : failureText(failure, options.style),
+      : failureText(failure, options),
   );
   return failure.code;
 }
@@ -48,8 +52,9 @@ function describe(error: unknown): Failure {
   };
 }
 
-function failureText(failure: Failure, style: Style): string {
+function failureText(failure: Failure, { style, machine }: FailureOptions): string {
+  const message = machine === undefined ? failure.message : `${machine}: ${failure.message}`;
   const output = failure.output === undefined ? [] : [printable(failure.output).trimEnd()];
   const hint = failure.hint === undefined ? [] : [`${style.dim("Hint:")} ${failure.hint}`];
-  return [...output, `${style.red("Error:")} ${failure.message}`, ...hint].join("\n") + "\n";
+  return [...output, `${style.red("Error:")} ${message}`, ...hint].join("\n") + "\n";
 }

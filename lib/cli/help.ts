@@ -12,6 +12,9 @@ export type ListedCommand =
   | "apply"
   | "diff"
   | "status"
+  | "history"
+  | "rollback"
+  | "confirm"
   | "shell"
   | "exec"
   | "stop"
@@ -39,14 +42,23 @@ export const PROGRAM_EXAMPLES: CommandHelp["examples"] = [
 export const COMMAND_HELP: Readonly<Record<ListedCommand, CommandHelp>> = {
   apply: {
     brief: "Make the machine what its file says",
+    words: "[PLAN]",
     description:
       "Looks at what exists, shows what differs, asks, and changes only that. When it succeeds, a second " +
       "look found no difference. After any crash the same command finishes the work. Without a terminal nobody can be " +
-      "asked: then --yes covers what restarts services or the VM, and --allow names what is worse.",
+      "asked: then --yes covers what restarts services or the VM, and --allow names what is worse. A file with several " +
+      "machines is applied in its order, or -m picks one. PLAN is a file of diff --out: it is carried out only if " +
+      "the machine is still as it was then. Exits 0 when everything is so, 5 when some of it was done, 4 when nothing " +
+      "was done because it needs you, and 1 when it failed.",
     examples: [
       ["machine apply", "read ./machine.yaml, else ~/.config/machine/machine.yaml"],
       ["machine apply -f dev.yaml --dry-run", "show the plan and stop there"],
       ["machine apply --yes --allow recreate", "also make the system disk anew; data is kept"],
+      ["machine apply --target mount --target engine:docker", "only these, and what they depend on"],
+      ["machine apply plan.json", "carry out a plan that was saved and reviewed"],
+      ["machine apply --try 2m", "go back after two minutes, unless: machine confirm"],
+      ["machine apply --prune", "also delete the machines that left the file"],
+      ["machine apply --refresh-only", "show what was changed outside, change nothing"],
       ["generate-config | machine apply -f - --yes", "read the file from standard input"],
     ],
   },
@@ -59,7 +71,12 @@ export const COMMAND_HELP: Readonly<Record<ListedCommand, CommandHelp>> = {
     examples: [
       ["machine diff", "differences of the machine of ./machine.yaml"],
       ["machine diff -v", "with everything that is equal"],
-      ["machine diff -o json", "the plan as JSON"],
+      ["machine diff -o json", "the plan as JSON; its form: machine schema plan"],
+      ["machine diff --target engine:docker", "only this, and what it depends on"],
+      ["machine diff --out plan.json", "save the plan, for: machine apply plan.json"],
+      ["machine diff --refresh-only", "what was changed outside since the last apply"],
+      ["machine diff --as-yaml", "what is there now, as keys to paste into the file"],
+      ["machine diff --from old.yaml -f new.yaml", "what an edit would do, without a machine"],
     ],
   },
   status: {
@@ -69,6 +86,42 @@ export const COMMAND_HELP: Readonly<Record<ListedCommand, CommandHelp>> = {
     examples: [
       ["machine status", "the machine of ./machine.yaml, or the only one"],
       ["machine status dev -o json", "one machine by its name, as JSON"],
+    ],
+  },
+  history: {
+    brief: "List the forms that a machine had",
+    words: "[NAME]",
+    description:
+      "Each apply that changed the machine and came to its end notes its form; the last ten are kept. Their " +
+      "numbers are for rollback. Delete takes the history along.",
+    examples: [
+      ["machine history", "the machine of ./machine.yaml, or the only one"],
+      ["machine history dev -o json", "with every form in full"],
+    ],
+  },
+  rollback: {
+    brief: "Go back to a form that the machine had",
+    words: "[N]",
+    description:
+      "Shows the plan and asks, as apply does, and makes the machine what it was: form N of its history, or " +
+      "the one before the present. The file is not touched: it still says otherwise, and the next apply follows it. " +
+      "A form is what the file said, no copy of the disks.",
+    examples: [
+      ["machine rollback", "to the form before the present one"],
+      ["machine rollback --yes", "without a question, e.g. in a script"],
+      ["machine rollback 7 -m dev --dry-run", "what going back to form 7 would change"],
+    ],
+  },
+  confirm: {
+    brief: "Keep what apply --try has made",
+    words: "[NAME]",
+    description:
+      "A machine that was applied with --try goes back to its former form when the time is over, also when the " +
+      "terminal is gone. This keeps the new one. A later apply of another form keeps that one instead. Exits 4 when " +
+      "nothing is tried: it was confirmed before, or has gone back.",
+    examples: [
+      ["machine confirm", "the machine of ./machine.yaml, or the only one"],
+      ["machine confirm dev", "one machine by its name"],
     ],
   },
   shell: {
@@ -146,9 +199,13 @@ export const COMMAND_HELP: Readonly<Record<ListedCommand, CommandHelp>> = {
     ],
   },
   schema: {
-    brief: "Print the JSON Schema of the machine file",
+    brief: "Print the JSON Schema of the machine file, or of plans",
+    words: "[machine|plan]",
     description: "For editors and other programs that know JSON Schema.",
-    examples: [["machine schema > machine.v1.schema.json", "point your editor at this file"]],
+    examples: [
+      ["machine schema > machine.v1.schema.json", "point your editor at this file"],
+      ["machine schema plan", "the form of diff -o json"],
+    ],
   },
   doctor: {
     brief: "Check what this computer needs to run machines",
@@ -189,7 +246,10 @@ export const GLOBAL_HELP = {
     "The machine file; - is standard input. Without it: ./machine.yaml, else ~/.config/machine/machine.yaml.",
   ],
   machine: ["-m, --machine NAME", "The machine, by its name."],
-  output: ["-o, --output FORMAT", "text or json. JSON is all that standard output then holds."],
+  output: [
+    "-o, --output FORMAT",
+    "text, json, or yaml where a command reads. JSON is all that standard output then holds.",
+  ],
   quiet: ["-q, --quiet", "No progress."],
   verbose: ["-v, --verbose", "Also show what is equal, and whole values."],
   noColor: ["--no-color", "No colours; NO_COLOR does the same."],

@@ -21,8 +21,20 @@ export interface OperationCommand extends GlobalOptions {
 
 /** An operation as {@link runOperation} shows it. */
 export interface Operation {
+  /** The machine, named in every line of JSON. */
+  readonly machine?: string;
+  /** Whether the command is about several machines: then every address is shown with the machine's name. */
+  readonly isOneOfSeveral?: boolean;
+  /** What may be done without a question. */
+  readonly approvalFor?: typeof approvalFor;
   readonly positionOf?: (path: string) => string | undefined;
   readonly work: (options: OperationOptions, approval: Approval) => Promise<Outcome>;
+}
+
+/** How an operation ended, and whether Ctrl-C had a part in it. */
+export interface Ended {
+  readonly outcome: Outcome;
+  readonly interrupted: boolean;
 }
 
 /**
@@ -34,10 +46,21 @@ export async function runOperation(
   operation: Operation,
   context: Context,
 ): Promise<number> {
+  return (await carryOut(command, operation, context)).outcome.exitCode;
+}
+
+/** Runs an operation as {@link runOperation} does, and gives all of its outcome. */
+export async function carryOut(
+  command: OperationCommand,
+  operation: Operation,
+  context: Context,
+): Promise<Ended> {
+  const prefix = operation.isOneOfSeveral ? `${operation.machine}/` : "";
   const progress = showProgress({
     stream: context.err,
     style: styleOf(context.err, command, context),
     quiet: command.quiet,
+    prefix,
   });
   const say = (line: string) => {
     progress.pause();
@@ -48,9 +71,10 @@ export async function runOperation(
     style: styleOf(context.out, command, context),
     verbose: command.verbose,
     positionOf: operation.positionOf ?? (() => undefined),
+    prefix,
   };
   const options: OperationOptions = {
-    emit: emitter(command, { context, progress, text }),
+    emit: emitter(command, { context, progress, text, machine: operation.machine }),
     stopSignal: interrupts.stopSignal,
     abortSignal: interrupts.abortSignal,
     lockTimeoutMs: command.lockTimeoutMs,
@@ -59,12 +83,17 @@ export async function runOperation(
   const askLine = context.canAsk && command.output === "text"
     ? (question: string) => askAt(question, { context, progress, interrupts })
     : undefined;
-  const approval = approvalFor({ yes: command.yes ?? false, allow: command.allow ?? [] }, askLine);
+  const approval = (operation.approvalFor ?? approvalFor)({
+    yes: command.yes ?? false,
+    allow: command.allow ?? [],
+  }, askLine);
   try {
     const outcome = await operation.work(options, approval);
     progress.close();
-    context.out.write(command.output === "json" ? outcomeJson(outcome) : outcomeText(outcome, text));
-    return outcome.exitCode;
+    context.out.write(
+      command.output === "json" ? outcomeJson(outcome, operation.machine) : outcomeText(outcome, text),
+    );
+    return { outcome, interrupted: interrupts.stopSignal.aborted };
   } catch (error) {
     if (!isAbort(error) || !interrupts.stopSignal.aborted) throw error;
     throw new UserError("Interrupted", {
@@ -81,11 +110,14 @@ interface Display {
   readonly context: Context;
   readonly progress: Progress;
   readonly text: PlanTextOptions;
+  readonly machine: string | undefined;
 }
 
 /** Sends plans to standard output and the rest to the progress display; as JSON, everything to both. */
-function emitter(command: OperationCommand, { context, progress, text }: Display): Emit {
-  const json = command.output === "json" ? jsonEvents(context.out, command) : undefined;
+function emitter(command: OperationCommand, { context, progress, text, machine }: Display): Emit {
+  const json = command.output === "json"
+    ? jsonEvents(context.out, { verbose: command.verbose, machine })
+    : undefined;
   let shown = "";
   return (event) => {
     json?.(event);

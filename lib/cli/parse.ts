@@ -3,8 +3,9 @@ import { runParserSync } from "@optique/core/facade";
 import { formatMessage, type Message, message, text } from "@optique/core/message";
 import { multiple, optional, withDefault } from "@optique/core/modifiers";
 import { argument, command, constant, flag, option } from "@optique/core/primitives";
-import { choice, string, type ValueParser } from "@optique/core/valueparser";
-import type { Command, Parsed } from "./command.ts";
+import { choice, integer, string, type ValueParser } from "@optique/core/valueparser";
+import { mistakeIn } from "./combinations.ts";
+import type { Command, OutputFormat, Parsed } from "./command.ts";
 import { COMMAND_HELP, formatExamples, GLOBAL_HELP, type ListedCommand, programHelp } from "./help.ts";
 
 /** The only file that knows the command-line library: another one can take over here in a day. */
@@ -46,7 +47,7 @@ export function parseCommand(argv: readonly string[], version: string): Parsed {
     maxWidth: HELP_COLUMNS,
   }) as Command | Parsed;
   if (parsed.kind === "text" || parsed.kind === "usage" || parsed.kind === "command") return parsed;
-  return checkWords({ kind: "command", command: withWords(parsed, words) });
+  return checkCombination(withWords(parsed, words));
 }
 
 /**
@@ -84,16 +85,10 @@ function withWords(parsed: Command, words: readonly string[]): Command {
   return parsed.kind === "shell" || parsed.kind === "exec" ? { ...parsed, words } : parsed;
 }
 
-/** `exec` without a command would do nothing, which is never what was meant. */
-function checkWords(parsed: Parsed & { readonly kind: "command" }): Parsed {
-  const { command } = parsed;
-  if (command.kind !== "exec" || command.words.length > 0) return parsed;
-  return {
-    kind: "usage",
-    message: "The command to run is missing",
-    hint: "machine exec uname -a; for an interactive shell: machine shell",
-    output: command.output,
-  };
+/** What the grammar allows and still means nothing is a mistake too. */
+function checkCombination(command: Command): Parsed {
+  const mistake = mistakeIn(command);
+  return mistake ? { kind: "usage", ...mistake, output: command.output } : { kind: "command", command };
 }
 
 /** Turns the library's message into this program's: no period, one nearest name, straight quotes. */
@@ -102,9 +97,11 @@ function usageError(error: Message, line: Pick<Split, "options" | "name">): Pars
   const nearest = /Did you mean .*?"(-{0,2}[a-z][a-z-]+)"/s.exec(rest.join(" "))?.[1];
   const help = isListed(line.name) ? `machine ${line.name} --help` : "machine --help";
   const fits = nearest !== undefined && (!isListed(line.name) || pageOf(line.name).includes(` ${nearest} `));
-  const json = line.options.some((word, index) =>
-    word === "--output=json" || (word === "json" && /^(-o|--output)$/.test(line.options[index - 1] ?? ""))
-  );
+  const asked = (format: OutputFormat) =>
+    line.options.some((word, index) =>
+      word === `--output=${format}` ||
+      (word === format && /^(-o|--output)$/.test(line.options[index - 1] ?? ""))
+    );
   return {
     kind: "usage",
     message: first.trim().replace(/\.$/, "").replace(
@@ -112,7 +109,7 @@ function usageError(error: Message, line: Pick<Split, "options" | "name">): Pars
       "Unknown option or argument ",
     ),
     hint: fits ? `Did you mean "${nearest}"? See ${help}` : `See ${help}`,
-    output: json ? "json" : "text",
+    output: asked("json") ? "json" : asked("yaml") ? "yaml" : "text",
   };
 }
 
@@ -176,7 +173,7 @@ const GLOBALS = object("Global options", {
     description: sentence(GLOBAL_HELP.machine[1]),
   })),
   output: withDefault(
-    option("-o", "--output", choice(["text", "json"], { metavar: "FORMAT" }), {
+    option("-o", "--output", choice<OutputFormat>(["text", "json", "yaml"], { metavar: "FORMAT" }), {
       description: sentence(GLOBAL_HELP.output[1]),
     }),
     "text",
@@ -203,6 +200,17 @@ const yes = toggle(
   "Do not ask. Covers changes that are live or restart a service or the VM.",
 );
 
+const targets = multiple(option("--target", string({ metavar: "ADDRESS" }), {
+  description: sentence(
+    "Only this address, e.g. mount:/src, or kind, and what it depends on; of several machines NAME/mount:/src. Repeatable.",
+  ),
+}));
+const dryRun = toggle(["--dry-run"], "Show the plan and stop there.");
+const refreshOnly = toggle(
+  ["--refresh-only"],
+  "Show what changed outside since the last apply; the file's edits do not count.",
+);
+
 /** Help of one command; the examples are added as they are, because the library would wrap them. */
 function about(name: ListedCommand) {
   const { brief, description, words } = COMMAND_HELP[name];
@@ -223,21 +231,73 @@ function inGuest<const K extends "shell" | "exec">(kind: K) {
   return command(kind, object({ kind: constant(kind), words: constant<readonly string[]>([]) }), about(kind));
 }
 
-const COMMANDS = or(
+/** About a machine as its file says it. The library combines at most 15 parsers at once, so these are a group. */
+const FILE_COMMANDS = or(
   command(
     "apply",
     object("Options", {
       kind: constant("apply"),
+      plan: optional(argument(string({ metavar: "PLAN" }), {
+        description: sentence("A plan that diff --out has saved."),
+      })),
       yes,
       allow,
+      targets,
       takeOver: toggle(["--take-over"], "Accept a machine that was last applied from another file."),
-      dryRun: toggle(["--dry-run"], "Show the plan and stop there."),
+      prune: toggle(["--prune"], "Delete the machines that are no longer in the file; data disks are kept."),
+      dryRun,
+      refreshOnly,
+      tryMs: optional(option("--try", duration(), {
+        description: sentence("Go back after this time, 30s to 24h, unless machine confirm keeps it."),
+      })),
       lockTimeoutMs,
     }),
     about("apply"),
   ),
-  command("diff", object({ kind: constant("diff") }), about("diff")),
+  command(
+    "diff",
+    object("Options", {
+      kind: constant("diff"),
+      targets,
+      refreshOnly,
+      out: optional(option("--out", string({ metavar: "FILE" }), {
+        description: sentence("Save the plan, for machine apply FILE."),
+      })),
+      from: optional(option("--from", string({ metavar: "FILE" }), {
+        description: sentence("Compare with this machine file; no machine is looked at."),
+      })),
+      asYaml: toggle(["--as-yaml"], "What is there now, as keys of the machine file."),
+    }),
+    about("diff"),
+  ),
+  command("history", object("Options", { kind: constant("history"), name: nameArgument }), about("history")),
+  command(
+    "rollback",
+    object("Options", {
+      kind: constant("rollback"),
+      number: optional(argument(integer({ metavar: "N", min: 1 }), {
+        description: sentence("The form's number in machine history."),
+      })),
+      yes,
+      allow,
+      dryRun,
+      lockTimeoutMs,
+    }),
+    about("rollback"),
+  ),
+  command(
+    "confirm",
+    object("Options", { kind: constant("confirm"), name: nameArgument, lockTimeoutMs }),
+    about("confirm"),
+  ),
   command("status", object("Options", { kind: constant("status"), name: nameArgument }), about("status")),
+);
+
+/** The folder of the machine that an agent works for. */
+const FOLDER = argument(string({ metavar: "FOLDER" }));
+
+const COMMANDS = or(
+  FILE_COMMANDS,
   inGuest("shell"),
   inGuest("exec"),
   power("stop"),
@@ -256,7 +316,19 @@ const COMMANDS = or(
     about("delete"),
   ),
   command("validate", object({ kind: constant("validate") }), about("validate")),
-  command("schema", object({ kind: constant("schema") }), about("schema")),
+  command(
+    "schema",
+    object("Options", {
+      kind: constant("schema"),
+      of: withDefault(
+        argument(choice(["machine", "plan"], { metavar: "WHAT" }), {
+          description: sentence("The machine file, or the plans of diff -o json."),
+        }),
+        "machine",
+      ),
+    }),
+    about("schema"),
+  ),
   command(
     "doctor",
     object("Options", {
@@ -269,7 +341,10 @@ const COMMANDS = or(
   command("version", object({ kind: constant("version") }), about("version")),
   command(
     "agent",
-    command("run", object({ kind: constant("agent"), folder: argument(string({ metavar: "FOLDER" })) })),
+    or(
+      command("run", object({ kind: constant("agent"), task: constant("run"), folder: FOLDER })),
+      command("revert", object({ kind: constant("agent"), task: constant("revert"), folder: FOLDER })),
+    ),
     { hidden: true },
   ),
 );

@@ -7,5 +7,8 @@ import { nameTarget } from "./target.ts";
 /** `machine restart`. */
 export async function runRestart(command: PowerCommand, context: Context): Promise<number> {
   const name = await nameTarget(command, context);
-  return await runOperation(command, { work: (options) => restartMachine({ ...options, name }) }, context);
+  return await runOperation(command, {
+    machine: name,
+    work: (options) => restartMachine({ ...options, name }),
+  }, context);
 }

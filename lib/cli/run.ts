@@ -8,6 +8,12 @@ export async function runCommand(command: Command, context: Context): Promise<nu
       return await (await import("./apply.ts")).runApply(command, context);
     case "diff":
       return await (await import("./diff.ts")).runDiff(command, context);
+    case "history":
+      return await (await import("./history.ts")).runHistory(command, context);
+    case "rollback":
+      return await (await import("./rollback.ts")).runRollback(command, context);
+    case "confirm":
+      return await (await import("./confirm.ts")).runConfirm(command, context);
     case "delete":
       return await (await import("./delete.ts")).runDelete(command, context);
     case "start":
@@ -31,6 +37,6 @@ export async function runCommand(command: Command, context: Context): Promise<nu
     case "version":
       return (await import("./version.ts")).runVersion(command, context);
     case "agent":
-      return await (await import("./agent.ts")).runAgentCommand(command);
+      return await (await import("./agent.ts")).runAgentCommand(command, context);
   }
 }

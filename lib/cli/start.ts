@@ -7,5 +7,9 @@ import { nameTarget } from "./target.ts";
 /** `machine start`. */
 export async function runStart(command: PowerCommand, context: Context): Promise<number> {
   const name = await nameTarget(command, context);
-  return await runOperation(command, { work: (options) => startMachine({ ...options, name }) }, context);
+  return await runOperation(
+    command,
+    { machine: name, work: (options) => startMachine({ ...options, name }) },
+    context,
+  );
 }

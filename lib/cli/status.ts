@@ -1,5 +1,6 @@
 import { machineStatus } from "../apply/status.ts";
 import { EXIT } from "../host/errors.ts";
+import { dataText } from "../ui/data_text.ts";
 import { statusText } from "../ui/status_text.ts";
 import type { StatusCommand } from "./command.ts";
 import { type Context, styleOf } from "./context.ts";
@@ -11,9 +12,9 @@ export async function runStatus(command: StatusCommand, context: Context): Promi
     if (event.kind === "note" && !command.quiet) context.err.write(`${event.text}\n`);
   });
   context.out.write(
-    command.output === "json"
-      ? `${JSON.stringify({ formatVersion: "1", ...status }, null, 2)}\n`
-      : statusText(status, styleOf(context.out, command, context)),
+    command.output === "text"
+      ? statusText(status, styleOf(context.out, command, context))
+      : dataText({ formatVersion: "1", ...status }, command.output),
   );
   return EXIT.done;
 }

@@ -7,5 +7,9 @@ import { nameTarget } from "./target.ts";
 /** `machine stop`. */
 export async function runStop(command: PowerCommand, context: Context): Promise<number> {
   const name = await nameTarget(command, context);
-  return await runOperation(command, { work: (options) => stopMachine({ ...options, name }) }, context);
+  return await runOperation(
+    command,
+    { machine: name, work: (options) => stopMachine({ ...options, name }) },
+    context,
+  );
 }

@@ -1,5 +1,5 @@
 import { relative } from "node:path";
-import type { LoadResult } from "../config/load.ts";
+import type { MachinesResult } from "../config/load.ts";
 import type { LoadedMachine } from "../config/types.ts";
 import { EXIT, UserError } from "../host/errors.ts";
 import type { GlobalOptions } from "./command.ts";
@@ -8,25 +8,45 @@ import type { Context } from "./context.ts";
 /** A machine as the command line names it. */
 export type NamedTarget = Pick<GlobalOptions, "file" | "machine"> & { readonly name?: string | undefined };
 
+/** The machines of a file that a command is about. */
+export interface MachinesOfFile {
+  /** The file as named by the user, absolute; "-" for standard input. */
+  readonly origin: string;
+  /** Those that are meant: the one of `-m`, else all, in the order of the file. */
+  readonly machines: readonly LoadedMachine[];
+  /** Every machine that the file declares. */
+  readonly declared: readonly string[];
+}
+
 /**
  * Reads the machine file that the command line names: `-f`, else the default file, else the file from which the
  * machine of `-m` was last applied.
- * @throws UserError with every problem of the file, or when there is no file
+ * @throws UserError with every problem of the file, when there is no file, or no such machine in it
  */
-export async function loadTarget(target: NamedTarget, context: Context): Promise<LoadedMachine> {
+export async function loadTargets(target: NamedTarget, context: Context): Promise<MachinesOfFile> {
   const file = await targetFile(target);
-  const loaded = await loadFile(file, context);
-  const { name } = loaded.machine;
-  if (target.machine !== undefined && target.machine !== name) {
-    throw new UserError(
-      `${fileName(file, context)} declares the machine "${name}", not "${target.machine}"`,
-      {
-        exitCode: EXIT.invalid,
-        hint: "Give the file of that machine with -f, or leave -m out",
-      },
-    );
-  }
-  return loaded;
+  return pickMachines(await loadFile(file, context), { file, machine: target.machine }, context);
+}
+
+/** Those of a file's machines that are meant. @throws UserError when `-m` names one that the file does not declare */
+export function pickMachines(
+  all: readonly LoadedMachine[],
+  { file, machine: name }: { readonly file: string; readonly machine: string | undefined },
+  context: Context,
+): MachinesOfFile {
+  const declared = all.map(({ machine }) => machine.name);
+  const machines = name === undefined ? all : all.filter(({ machine }) => machine.name === name);
+  if (machines.length > 0) return { origin: all[0]!.origin, machines, declared };
+  const names = declared.map((known) => `"${known}"`).join(", ");
+  throw new UserError(
+    `${fileName(file, context)} declares ${
+      declared.length === 1 ? "the machine" : "the machines"
+    } ${names}, not "${name}"`,
+    {
+      exitCode: EXIT.invalid,
+      hint: "Give the file of that machine with -f, or leave -m out",
+    },
+  );
 }
 
 /**
@@ -44,9 +64,22 @@ export async function nameTarget(target: NamedTarget, context: Context): Promise
   if (given !== undefined) return given;
   const { findDefaultFile } = await import("../config/load.ts");
   const file = target.file ?? await findDefaultFile();
-  if (file !== undefined) return (await loadFile(file, context, "Or name the machine with -m")).machine.name;
+  if (file !== undefined) {
+    const machines = await loadFile(file, context, "Or name the machine with -m");
+    return onlyDeclared(machines.map(({ machine }) => machine.name), fileName(file, context));
+  }
   const { listMachines } = await import("../apply/status.ts");
   return onlyMachine(await listMachines());
+}
+
+/** The only machine of a file. @throws UserError listing them when there are several */
+function onlyDeclared(names: readonly string[], file: string): string {
+  const [first = "", ...others] = names;
+  if (others.length === 0) return first;
+  throw new UserError(`Which machine is meant? ${file} declares ${names.length}: ${names.join(", ")}`, {
+    exitCode: EXIT.invalid,
+    hint: `Name one with -m, e.g. -m ${first}`,
+  });
 }
 
 /** The only one of some machines. @throws UserError listing them when there are none or several */
@@ -109,18 +142,23 @@ export async function targetFile({ file, machine }: NamedTarget): Promise<string
 }
 
 /** Reads a machine file; what is wrong with it is part of the result. */
-export async function readMachineFile(file: string, context: Context): Promise<LoadResult> {
-  const [{ loadMachine }, { hostFacts }] = await Promise.all([
+export async function readMachines(file: string, context: Context): Promise<MachinesResult> {
+  const [{ loadMachines }, { hostFacts }] = await Promise.all([
     import("../config/load.ts"),
     import("../host/system.ts"),
   ]);
   const source = file === "-" ? { stdin: true, text: await context.readStdin() } as const : { path: file };
-  return await loadMachine(source, await hostFacts());
+  return await loadMachines(source, await hostFacts());
 }
 
-async function loadFile(file: string, context: Context, hint?: string): Promise<LoadedMachine> {
-  const result = await readMachineFile(file, context);
-  if (result.ok) return result.loaded;
+/** The machines of a file that has to be valid. @throws UserError with every problem of it */
+export async function loadFile(
+  file: string,
+  context: Context,
+  hint?: string,
+): Promise<readonly LoadedMachine[]> {
+  const result = await readMachines(file, context);
+  if (result.ok) return result.machines;
   const { formatProblems } = await import("../config/problem.ts");
   throw new UserError(`${fileName(file, context)} is not valid`, {
     exitCode: EXIT.invalid,

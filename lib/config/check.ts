@@ -1,5 +1,8 @@
 import { machineHome } from "../host/paths.ts";
 import type { HostFacts } from "../host/system.ts";
+import { checkDisks } from "./check_disks.ts";
+import { checkFiles } from "./check_files.ts";
+import { checkGuest } from "./check_guest.ts";
 import { checkMounts, type PlaceOf } from "./check_mounts.ts";
 import type { Finding } from "./finding.ts";
 import type { NormalForm } from "./normal.ts";
@@ -8,10 +11,6 @@ import type { Machine } from "./types.ts";
 
 /** systemd, sshd and dockerd take about 300 MiB; below this the guest kills processes before it is ready. */
 const LEAST_MEMORY_MIB = 512;
-const LEAST_DISK_MIB = 2048;
-const LEAST_DATA_DISK_MIB = 256;
-/** Above this it is a slip of the unit; sparse files take what is in them, so free space is no limit. */
-const MOST_DISK_MIB = 64 * 2 ** 20;
 
 /** Unix sockets live under MACHINE_HOME/NAME, and sun_path ends at 104 bytes on macOS (108 on Linux). */
 const MOST_HOME_BYTES = 46;
@@ -25,11 +24,13 @@ export async function checkMachine(form: NormalForm, host: HostFacts, placeOf: P
   return [
     ...checkProcessor(machine, host),
     ...checkMemory(machine, host),
-    ...checkDisks(machine),
+    ...checkDisks(form, placeOf),
     ...checkHome(),
     ...checkDaemon(machine),
     ...checkSshPort(machine, host),
+    ...checkGuest(form, placeOf),
     ...await checkMounts(form, placeOf),
+    ...await checkFiles(form, placeOf),
   ];
 }
 
@@ -74,27 +75,6 @@ function checkMemory({ vm }: Machine, host: HostFacts): Finding[] {
     path,
     message: `${size} is too little memory to run containers`,
     remedy: least(LEAST_MEMORY_MIB),
-  }];
-}
-
-function checkDisks({ vm }: Machine): Finding[] {
-  return [
-    ...checkDisk("disk", vm.diskMiB, LEAST_DISK_MIB),
-    ...(vm.dataDiskMiB === undefined ? [] : checkDisk("dataDisk", vm.dataDiskMiB, LEAST_DATA_DISK_MIB)),
-  ];
-}
-
-function checkDisk(key: string, sizeMiB: number, leastMiB: number): Finding[] {
-  const path = ["vm", key];
-  const size = formatSize(sizeMiB);
-  if (sizeMiB < leastMiB) {
-    return [{ path, message: `${size} is too small for this disk`, remedy: least(leastMiB) }];
-  }
-  if (sizeMiB <= MOST_DISK_MIB) return [];
-  return [{
-    path,
-    message: `${size} is more than a disk can hold`,
-    remedy: `Write at most ${formatSize(MOST_DISK_MIB)}`,
   }];
 }
 

@@ -3,21 +3,12 @@ import { messageOf } from "../host/errors.ts";
 import { kindOf } from "../host/input.ts";
 import { type Finding, show } from "./finding.ts";
 import { nearest } from "./nearest.ts";
+import { SYSTEM_FOLDERS } from "./guest_places.ts";
 import type { DeclaredMount, NormalForm } from "./normal.ts";
 import type { Path } from "./path.ts";
 
 /** Says where a path stands in the file, as `machine.yaml:4:5`. */
 export type PlaceOf = (path: Path) => string;
-
-/** What the guest needs for itself: nothing may cover these folders, be inside of them or above them. */
-const SYSTEM_FOLDERS = [
-  ..."/etc /usr /proc /sys /dev /run /boot /bin /sbin /lib /lib32 /lib64 /libx32 /var/run /var/lock".split(
-    " ",
-  ),
-  // What is kept on the data disk, and the machine's own notes
-  ..."docker containerd buildkit nerdctl containers rancher kubelet cni machine".split(" ")
-    .map((name) => `/var/lib/${name}`),
-];
 
 /** Checks every mount: its source on this computer, its target in the guest, its options. */
 export async function checkMounts(form: NormalForm, placeOf: PlaceOf): Promise<Finding[]> {

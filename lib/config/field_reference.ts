@@ -10,7 +10,7 @@ import { choice, code, isSchema, type JsonSchema, valueWords } from "./value_wor
 /** Columns of a line: those of `deno fmt`, which has nothing left to change then. */
 const COLUMNS = 110;
 
-/** The text of docs/configuration.md: every key of the format, made from the schema alone. */
+/** The text of docs/fields.md: every key of the format, made from the schema alone. */
 export function renderFieldReference(): string {
   const root = machineJsonSchema();
   if (!isSchema(root)) throw new Error("The schema of the machine file is no map");
@@ -32,13 +32,14 @@ const INTRODUCTION = `# machine.yaml, key by key
 
 <!-- Made from lib/config/schema by \`deno task docs\`; a test compares it. Do not edit it by hand. -->
 
-A machine file is one YAML 1.2 document. Every key at the top may be left out: \`apiVersion: machine/v1\` alone is a machine. A key that is unknown or not supported yet is an error with its line and column; nothing is ignored. \`machine schema\` prints the same format as JSON Schema, for editors. [profiles/docker.yaml](../profiles/docker.yaml) is an example to copy.
+A machine file is YAML 1.2. Each of its documents, with \`---\` between them, is a machine with a name of its own. Every key at the top may be left out: \`apiVersion: machine/v1\` alone is a machine. A key that is unknown or not supported yet is an error with its line and column; nothing is ignored. \`machine schema\` prints the same format as JSON Schema, for editors. [profiles/docker.yaml](../profiles/docker.yaml) is an example to copy.
 
 - **Sizes** have a unit, \`KiB\`, \`MiB\`, \`GiB\` or \`TiB\`, in powers of two. \`4GiB\` and \`4096MiB\` mean the same.
 - **Paths** of the host may be relative to the folder of the file; \`~\` is your home folder. A bare \`~\` is null in YAML, so it stands in quotes.
 - **Variables**: in a text, \`\${env:NAME}\` gives a variable of the environment, and \`\${env:NAME:-default}\` a default where it is not set or empty. \`$\${\` gives a plain \`\${\`. What a variable gives is a text, never a number or a boolean.
 - **Change** says what a change of the key can cost. \`live\`: nothing is interrupted. \`service\`: a daemon in the guest restarts, and containers may stop. \`restart\`: the VM restarts. \`recreate\`: the system disk is made anew, the data disk stays. \`data-loss\`: something that holds your data goes. \`identity\`: it names another machine. \`none\`: nothing happens. What a change at hand costs, \`machine diff\` says.
-- **Merge** says how a key meets the same key of a file that is extended; where nothing is said, the extending file's value stands alone. It will count once \`extends\` is supported.
+- **Extends**: the profiles and files in \`extends\` are laid over each other from left to right, then the file itself over all of them. A file that is extended has one document and may extend others; its relative paths start at its own folder. Its \`apiVersion\`, \`name\` and \`extends\` are its own and are not inherited: a machine is named by the file that declares it.
+- **Merge** says how a key meets the same key of a file that is extended; where nothing is said, the value that is said last stands alone. \`!override\` before a value lets it stand alone in any case, with nothing of what is extended; \`!reset null\` goes back to the default.
 - In a path, \`[]\` is any entry of a list and \`*\` any key of a map.`;
 
 /** A key below one that is not supported is not supported either. */
@@ -119,11 +120,14 @@ const WHEN: Readonly<Record<string, string>> = {
   grow: "larger",
   shrink: "smaller",
   none: "`none`",
+  attach: "a machine that has none gets one",
   add: "a new one",
   remove: "taken out",
   delete: "deleted for good",
-  source: "a new or changed share",
-  reloadable: "keys that dockerd reloads",
+  share: "the VM has to share another folder",
+  remount: "mounted anew",
+  reload: "keys that dockerd reloads",
+  restart: "keys that it reads when it starts",
   other: "other keys",
   newCluster: "keys that make a new cluster",
   shells: "new shells",

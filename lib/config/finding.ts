@@ -7,6 +7,8 @@ export interface Finding {
   readonly at?: "key";
   readonly message: string;
   readonly remedy?: string;
+  /** Something is missing, which a file that extends this one may say. */
+  readonly isIncomplete?: true;
 }
 
 /** A value in a message: texts in quotes, long ones cut, maps and lists by their kind. */

@@ -36,8 +36,15 @@ export function translateIssue(issue: Issue, context: IssueContext): Finding[] {
     case "invalid_format":
       return [{ path, message: `${sentence(issue)}, but is ${show(valueAt(context.value, path))}` }];
     case "custom": {
+      if (valueAt(context.value, path) === undefined) return [missing(path)];
       const remedy: unknown = issue.params?.["remedy"];
-      return [{ path, message: issue.message, ...(typeof remedy === "string" ? { remedy } : {}) }];
+      const isIncomplete = issue.params?.["isIncomplete"] === true;
+      return [{
+        path,
+        message: issue.message,
+        ...(typeof remedy === "string" ? { remedy } : {}),
+        ...(isIncomplete ? { isIncomplete } : {}),
+      }];
     }
     default:
       return [{ path, message: issue.message }];
@@ -79,9 +86,13 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
   array: "a list",
 };
 
+function missing(path: Path): Finding {
+  return { path, message: "Is missing", remedy: `Add "${path.at(-1) ?? ""}"`, isIncomplete: true };
+}
+
 function wrongType(path: Path, expected: string, context: IssueContext): Finding {
   const found = valueAt(context.value, path);
-  if (found === undefined) return { path, message: "Is missing", remedy: `Add "${path.at(-1) ?? ""}"` };
+  if (found === undefined) return missing(path);
   const source = context.sourceAt(path);
   const rule = `Must be ${TYPE_WORDS[expected] ?? expected}`;
   if (found === null && source !== undefined && source !== "") {

@@ -1,58 +1,57 @@
 import { dirname, join, resolve } from "node:path";
 import { variableAsSet, workingDir } from "../host/environment.ts";
-import { messageOf } from "../host/errors.ts";
 import { exists } from "../host/files.ts";
-import { readUpTo } from "../host/input.ts";
 import { homeDir } from "../host/paths.ts";
 import type { HostFacts } from "../host/system.ts";
 import { checkMachine } from "./check.ts";
 import { expandTexts } from "./expand.ts";
-import { type DeclaredMount, normalForm } from "./normal.ts";
-import { parsePath, type Path } from "./path.ts";
+import { Extender, type FileName } from "./extends.ts";
+import { keyFinder } from "./locate_key.ts";
+import { documentOf, type SourceNode } from "./node.ts";
+import { normalForm } from "./normal.ts";
+import type { Path } from "./path.ts";
 import { locate, sortProblems } from "./problem.ts";
 import { parseShape } from "./shape.ts";
+import { decodeSourceText, readSourceText } from "./source_text.ts";
 import { findUnsupported } from "./support.ts";
-import type { LoadedMachine, Position, Problem } from "./types.ts";
-import { parseYaml, YAML_LIMITS, type YamlDocument } from "./yaml.ts";
+import type { LoadedMachine, Machine, Position, Problem } from "./types.ts";
+import { parseYaml } from "./yaml.ts";
 
 /** Where a machine file comes from. */
 export type LoadSource =
   | { readonly path: string }
   | { readonly stdin: true; readonly text: string | Uint8Array };
 
-export type LoadResult =
-  | { readonly ok: true; readonly loaded: LoadedMachine }
+export type MachinesResult =
+  | { readonly ok: true; readonly machines: readonly LoadedMachine[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /**
- * Reads a machine file and holds it against this computer: text → value → types → normal form → checks.
- * Every problem comes back, in the order of the file. Nothing is written.
+ * Reads the machines of a file, one per document, and holds them against this computer: text → documents → what
+ * they extend → types → normal form → checks. Every problem comes back, in the order of the file. Nothing is written.
  */
-export async function loadMachine(source: LoadSource, host: HostFacts): Promise<LoadResult> {
+export async function loadMachines(source: LoadSource, host: HostFacts): Promise<MachinesResult> {
   const file = "path" in source ? source.path : "-";
-  const start: Position = { file, line: 1, column: 1 };
-  const read = await readText(source);
-  if ("message" in read) return { ok: false, problems: [{ at: start, path: "", ...read }] };
-  const yaml = parseYaml(read.text, file);
-  if (!yaml.ok) return { ok: false, problems: sortProblems(yaml.problems) };
-
-  const { document } = yaml;
-  const origin = "path" in source ? resolve(source.path) : "-";
-  const folder = "path" in source ? dirname(origin) : workingDir();
-  const expanded = expandTexts(document.value, variableAsSet);
-  const unsupported = findUnsupported(expanded.value);
-  const shape = parseShape(expanded.value, expanded.findings, document.sourceAt);
-  const form = normalForm(shape, { host, folder });
-  const placeOf = (path: Path) => formatPosition(document.keyAt(path) ?? start);
-  const checked = await checkMachine(form, host, placeOf);
-
-  const findings = [...expanded.findings, ...unsupported, ...shape.findings, ...checked];
-  if (findings.length > 0) {
-    return { ok: false, problems: sortProblems(findings.map((finding) => locate(finding, document, start))) };
+  const text = "path" in source ? await readSourceText(source.path) : decodeSourceText(source.text);
+  if (text.kind !== "text") {
+    const at = { file, line: 1, column: 1 };
+    const { message, remedy } = text.kind === "missing" ? NO_FILE : text;
+    return { ok: false, problems: [{ at, path: "", message, remedy }] };
   }
-  const positionOf = (path: string) =>
-    positionIn(document, resolveIdentity(parsePath(path), form.declaredMounts));
-  return { ok: true, loaded: { machine: form.machine, origin, positionOf } };
+  const yaml = parseYaml(text.text, file);
+  if (!yaml.ok) return { ok: false, problems: sortProblems(yaml.problems, file) };
+
+  const origin = "path" in source ? resolve(source.path) : "-";
+  const extender = new Extender(host.home);
+  extender.addFolder(file, "path" in source ? dirname(origin) : workingDir());
+  const results: DocumentResult[] = [];
+  for (const node of yaml.documents) {
+    results.push(await loadDocument(node, { host, extender, name: { shown: file, id: origin } }));
+  }
+  const settled = settleCurrent(results);
+  const problems = [...settled.flatMap((result) => result.problems), ...checkApart(settled)];
+  if (problems.length > 0) return { ok: false, problems: sortProblems(problems, file) };
+  return { ok: true, machines: settled.map((result) => result.loaded) };
 }
 
 /** The file that is meant when none is named: ./machine.yaml, then ~/.config/machine/machine.yaml. */
@@ -63,64 +62,135 @@ export async function findDefaultFile(): Promise<string | undefined> {
   return undefined;
 }
 
-type ReadResult = { readonly text: string } | { readonly message: string; readonly remedy: string };
+const NO_FILE = {
+  message: "The file does not exist",
+  remedy: "Name your machine file with -f, or write a machine.yaml here",
+};
 
-async function readText(source: LoadSource): Promise<ReadResult> {
-  if ("stdin" in source) return decode(source.text);
-  try {
-    const bytes = await readUpTo(source.path, YAML_LIMITS.bytes + 1);
-    if (bytes) return decode(bytes);
-  } catch (error) {
-    return {
-      message: `The file cannot be read: ${messageOf(error)}`,
-      remedy: "Name a text file that you may read",
-    };
-  }
+/** What tells a file's machines apart on this computer. */
+const APART: readonly Apart[] = [
+  {
+    path: "name",
+    of: ({ name }) => `The machine "${name}"`,
+    remedy: "Give one of them another name",
+  },
+  {
+    path: "ssh.port",
+    of: ({ ssh }) => ssh.port === 0 ? undefined : `The port "${ssh.port}"`,
+    remedy: "Give one of them another port",
+  },
+  {
+    path: "runtime.docker.context.name",
+    of: ({ runtime }) => `The docker context "${runtime.docker.context.name}"`,
+    remedy: "Give one of them another name",
+  },
+  {
+    path: "runtime.docker.context.current",
+    of: ({ runtime }) => runtime.docker.context.current ? "The current docker context" : undefined,
+    remedy: 'Write "current: false" for all machines but one',
+  },
+];
+
+interface Apart {
+  readonly path: string;
+  /** What the machine has and no other one may have, in words; `undefined` when it has none. */
+  readonly of: (machine: Machine) => string | undefined;
+  readonly remedy: string;
+}
+
+interface DocumentContext {
+  readonly host: HostFacts;
+  readonly extender: Extender;
+  readonly name: FileName;
+}
+
+/** A document's machine; with problems it is what could be understood of it. */
+interface DocumentResult {
+  readonly loaded: LoadedMachine;
+  readonly problems: readonly Problem[];
+  /** What it says of the current docker context. */
+  readonly declaredCurrent: boolean | undefined;
+  /** Where it begins. */
+  readonly start: Position;
+}
+
+async function loadDocument(node: SourceNode, context: DocumentContext): Promise<DocumentResult> {
+  const { host, extender, name } = context;
+  const extended = await extender.extend(node, [name]);
+  const document = documentOf(extended.node);
+  const fileAt = (path: Path) => document.valueAt(path)?.file ?? name.shown;
+  const expanded = expandTexts(document.value, variableAsSet);
+  const shape = parseShape(expanded.value, expanded.findings, document.sourceAt);
+  const form = normalForm(shape, {
+    host,
+    resolve: (path, at) => extender.paths.resolve(path, fileAt(at)),
+  });
+  const placeOf = (path: Path) => formatPosition(document.keyAt(path) ?? document.root.at);
+  const findings = [
+    ...expanded.findings,
+    ...findUnsupported(expanded.value),
+    ...shape.findings,
+    ...await checkMachine(form, host, placeOf),
+  ];
   return {
-    message: "The file does not exist",
-    remedy: "Name your machine file with -f, or write a machine.yaml here",
+    loaded: {
+      machine: form.machine,
+      origin: name.id,
+      positionOf: keyFinder(document, extender.paths),
+    },
+    problems: [...extended.problems, ...findings.map((finding) => locate(finding, document))],
+    declaredCurrent: form.declaredCurrent,
+    start: document.root.at,
   };
 }
 
-const NOT_A_TEXT = {
-  remedy: "A machine file is YAML, a text in UTF-8; look whether this is the file you meant",
-};
+/**
+ * Gives the current docker context to one machine of the file: to the one that says so, else to the first. Otherwise
+ * each would take it from the other at every apply.
+ */
+function settleCurrent(results: readonly DocumentResult[]): readonly DocumentResult[] {
+  const isSaid = results.some(({ declaredCurrent }) => declaredCurrent === true);
+  return results.map((result, index) => {
+    const current = result.declaredCurrent ?? (!isSaid && index === 0);
+    return { ...result, loaded: { ...result.loaded, machine: withCurrent(result.loaded.machine, current) } };
+  });
+}
 
-function decode(input: string | Uint8Array): ReadResult {
-  const size = typeof input === "string" ? new TextEncoder().encode(input).length : input.length;
-  if (size > YAML_LIMITS.bytes) {
-    return {
-      message: "The file is larger than 1 MiB",
-      remedy: "Move generated content out of the machine file",
-    };
-  }
-  let text: string;
-  try {
-    text = typeof input === "string" ? input : new TextDecoder("utf-8", { fatal: true }).decode(input);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    return { message: "The file is not valid UTF-8", ...NOT_A_TEXT };
-  }
-  if (text.includes("\0")) return { message: "The file is binary: it holds a NUL byte", ...NOT_A_TEXT };
-  return { text };
+function withCurrent(machine: Machine, current: boolean): Machine {
+  const { runtime } = machine;
+  const context = { ...runtime.docker.context, current };
+  return { ...machine, runtime: { ...runtime, docker: { ...runtime.docker, context } } };
+}
+
+/** Each value that machines may not share, where a second one has it; the names first, for they give other names. */
+function checkApart(results: readonly DocumentResult[]): Problem[] {
+  const isNamed = ({ problems }: DocumentResult) =>
+    !problems.some(({ path }) => path === "" || path === "name");
+  const isRight = ({ problems }: DocumentResult) => problems.length === 0;
+  return APART.map((apart) => checkShared(results.filter(apart.path === "name" ? isNamed : isRight), apart))
+    .find((problems) => problems.length > 0) ?? [];
+}
+
+function checkShared(results: readonly DocumentResult[], { path, of, remedy }: Apart): Problem[] {
+  const first = new Map<string, Position>();
+  return results.flatMap(({ loaded, start }): Problem[] => {
+    const what = of(loaded.machine);
+    if (what === undefined) return [];
+    const at = loaded.positionOf(path) ?? start;
+    const other = first.get(what);
+    if (!other) {
+      first.set(what, at);
+      return [];
+    }
+    const place = formatPosition(other);
+    // What a file says that both extend has one place, and two machines.
+    const message = place === formatPosition(at)
+      ? `${what} is declared here for more than one machine`
+      : `${what} is also declared at ${place}`;
+    return [{ at, path, message, remedy }];
+  });
 }
 
 function formatPosition({ file, line, column }: Position): string {
   return `${file}:${line}:${column}`;
-}
-
-function positionIn(document: YamlDocument, path: Path): Position | undefined {
-  for (let length = path.length; length > 0; length--) {
-    const at = document.keyAt(path.slice(0, length));
-    if (at) return at;
-  }
-  return undefined;
-}
-
-/** `mounts[/src]` is the entry with that target: entries of the normal form have no index of the file. */
-function resolveIdentity(path: Path, mounts: readonly DeclaredMount[]): Path {
-  const [list, target, ...rest] = path;
-  if (list !== "mounts" || typeof target !== "string") return path;
-  const entry = mounts.find((it) => it.mount.target === target);
-  return entry ? [...entry.path, ...rest] : ["mounts"];
 }

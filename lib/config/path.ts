@@ -22,7 +22,9 @@ export function parsePath(text: string): Path {
     const [, bracketed, key] = match;
     if (key !== undefined) steps.push(key);
     else if (bracketed?.startsWith('"')) steps.push(String(JSON.parse(bracketed)));
-    else if (bracketed !== undefined) steps.push(/^\d+$/.test(bracketed) ? Number(bracketed) : bracketed);
+    else if (bracketed !== undefined) {
+      steps.push(/^(0|[1-9]\d*)$/.test(bracketed) ? Number(bracketed) : bracketed);
+    }
   }
   return steps;
 }

@@ -8,8 +8,18 @@ export interface Machine {
   readonly vm: VmSettings;
   readonly user: GuestUser;
   readonly hostname: string;
+  /** An IANA name, e.g. "Europe/Berlin". */
+  readonly timezone: string;
   readonly mounts: readonly Mount[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly packages: { readonly install: readonly string[] };
+  readonly files: readonly FileSpec[];
+  /** Kernel parameters by their dotted names. */
+  readonly sysctl: Readonly<Record<string, string>>;
+  readonly modules: readonly string[];
   readonly runtime: Runtime;
+  /** In the order of the file, which is the order of work. */
+  readonly provision: readonly ProvisionStep[];
   readonly ssh: SshSettings;
 }
 
@@ -27,6 +37,17 @@ export interface VmSettings {
   readonly diskMiB: number;
   /** `undefined`: no data disk ("none" in the file). */
   readonly dataDiskMiB: number | undefined;
+  /** Further disks, by name. */
+  readonly disks: readonly ExtraDisk[];
+}
+
+/** A disk beside the system's and the data disk; its identity is the name. */
+export interface ExtraDisk {
+  readonly name: string;
+  readonly sizeMiB: number;
+  readonly format: "ext4";
+  /** Where the guest mounts it. */
+  readonly target: string;
 }
 
 export interface GuestUser {
@@ -46,6 +67,28 @@ export interface Mount {
   /** A missing source is then a blocked mount and no error. */
   readonly optional: boolean;
   readonly options: Readonly<Record<string, string>>;
+}
+
+/** A file in the guest; its identity is the path. Either `content` or `source` is there. */
+export interface FileSpec {
+  readonly path: string;
+  readonly content?: string;
+  /** Absolute path of a file on the host whose content is copied. */
+  readonly source?: string;
+  /** `user:group`. */
+  readonly owner: string;
+  /** Four octal digits, e.g. "0644". */
+  readonly mode: string;
+}
+
+/** Own commands of the user; its identity is the name. */
+export interface ProvisionStep {
+  readonly name: string;
+  readonly run: string;
+  /** A command that succeeds when nothing needs to be done. */
+  readonly check?: string;
+  readonly as: "user" | "root";
+  readonly when: "changed" | "always";
 }
 
 export interface Runtime {

@@ -1,60 +1,53 @@
-import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser, visit } from "yaml";
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parse, Parser, visit } from "yaml";
 import type { Document, Node, ParsedNode } from "yaml";
+import type { MergeTag, ScalarNode, SourceNode } from "./node.ts";
 import { formatPath, type Path } from "./path.ts";
-import type { Json, Position, Problem } from "./types.ts";
+import type { Position, Problem } from "./types.ts";
 
 /** Limits that no machine file comes near, and that keep hostile input from costing seconds or memory. */
 export const YAML_LIMITS = { bytes: 2 ** 20, depth: 32, values: 10_000, lexemes: 150_000 } as const;
 
-/** The one document of a text, as plain values, with the place of each of them. */
-export interface YamlDocument {
-  readonly value: Json;
-  /** Where the value at a path begins; of an alias, where the alias stands. */
-  readonly valueAt: (path: Path) => Position | undefined;
-  /** Where the key of a path begins; of an entry of a list, where the entry begins. */
-  readonly keyAt: (path: Path) => Position | undefined;
-  /** How a scalar is spelled in the text, without its quotes. */
-  readonly sourceAt: (path: Path) => string | undefined;
-}
-
 export type YamlResult =
-  | { readonly ok: true; readonly document: YamlDocument }
+  | { readonly ok: true; readonly documents: readonly SourceNode[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Reads one YAML 1.2 document; every problem of the text is reported, warnings of the parser too. */
+/**
+ * Reads the YAML 1.2 documents of a text; those without content are left out. Every problem of the text is
+ * reported, warnings of the parser too.
+ */
 export function parseYaml(text: string, file: string): YamlResult {
   const lines = new LineCounter();
   const place = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  const fail = (offset: number, message: string, remedy?: string): YamlResult => ({
+  const fail = (offset: number, message: string, remedy: string): YamlResult => ({
     ok: false,
-    problems: [{ at: place(offset), path: "", message, ...(remedy === undefined ? {} : { remedy }) }],
+    problems: [{ at: place(offset), path: "", message, remedy }],
   });
 
   const composed = compose(text, lines);
   if (composed.kind === "refused") return fail(composed.offset, composed.message, composed.remedy);
-  const [document, second] = composed.documents;
-  const faults = [...(document?.errors ?? []), ...(document?.warnings ?? [])];
-  if (faults.length > 0) {
-    return { ok: false, problems: faultProblems(faults, place) };
-  }
-  if (second) {
-    return fail(second.contents?.range[0] ?? second.range[0], "A second document begins here", ONE_DOCUMENT);
-  }
-  if (!document?.contents || isNothing(document.contents)) {
-    return fail(
-      0,
-      "The file is empty",
-      'Say at least "apiVersion: machine/v1"; every other key has a default',
-    );
-  }
-  return new Reader(document, place).read(document.contents);
+  const faults = composed.documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])
+    .filter((fault) => !MERGE_TAGS.some((tag) => fault.message === `Unresolved tag: ${tag}`));
+  if (faults.length > 0) return { ok: false, problems: faultProblems(faults, place) };
+
+  const reader = new Reader(place);
+  const documents = composed.documents.flatMap((document) => {
+    const { contents } = document;
+    return contents && !isNothing(contents) ? [reader.read(document, contents)] : [];
+  });
+  if (reader.problems.length > 0) return { ok: false, problems: reader.problems };
+  return documents.length > 0 ? { ok: true, documents } : fail(
+    0,
+    "The file is empty",
+    'Say at least "apiVersion: machine/v1"; every other key has a default',
+  );
 }
 
+const MERGE_TAGS: readonly MergeTag[] = ["!override", "!reset"];
+
 const MOVE_OUT = "Move generated content out of the machine file";
-const ONE_DOCUMENT = "Write one document per file for now, each machine into its own file";
 
 type Composed =
   | { readonly kind: "composed"; readonly documents: readonly Document.Parsed[] }
@@ -123,9 +116,6 @@ function faultProblems(faults: readonly Fault[], place: (offset: number) => Posi
 
 function faultProblem(fault: Fault, at: Position): Problem {
   const tag = /^Unresolved tag: (.*)$/.exec(fault.message)?.[1];
-  if (tag === "!override" || tag === "!reset") {
-    return { at, path: "", message: `The tag "${tag}" is not supported yet`, remedy: "Remove the tag" };
-  }
   if (tag !== undefined) {
     return {
       at,
@@ -143,80 +133,72 @@ function faultProblem(fault: Fault, at: Position): Problem {
   return { at, path: "", message };
 }
 
-interface Place {
+/** Where a node stands, and the way to it, for a message. */
+interface Spot {
+  readonly path: Path;
   readonly key: Position;
-  readonly value: Position;
-  readonly source: string | undefined;
+  readonly at: Position;
 }
 
-/** Turns nodes into values, and notes where each stands. Aliases are followed here, so that they are counted. */
+/** Turns nodes into values with places. Aliases are followed here, so that they are counted. */
 class Reader {
-  readonly #places = new Map<string, Place>();
-  readonly #problems: Problem[] = [];
-  readonly #targets: ReadonlyMap<Node, Node>;
+  readonly problems: Problem[] = [];
   readonly #place: (offset: number) => Position;
+  #targets: ReadonlyMap<Node, Node> = new Map();
   #values = 0;
   /** The outermost alias that is being followed. */
   #aliasAt: Position | undefined;
   #stopped = false;
 
-  constructor(document: Document.Parsed, place: (offset: number) => Position) {
+  constructor(place: (offset: number) => Position) {
     this.#place = place;
+  }
+
+  read(document: Document.Parsed, root: Node): SourceNode {
     this.#targets = aliasTargets(document);
-  }
-
-  read(root: Node): YamlResult {
     const at = this.#startOf(root);
-    const value = this.#value(root, [], { key: at, value: at });
-    if (this.#problems.length > 0) return { ok: false, problems: this.#problems };
-    const placeOf = (path: Path) => this.#places.get(formatPath(path));
-    return {
-      ok: true,
-      document: {
-        value,
-        valueAt: (path) => placeOf(path)?.value,
-        keyAt: (path) => placeOf(path)?.key,
-        sourceAt: (path) => placeOf(path)?.source,
-      },
-    };
+    return this.#node(root, { path: [], key: at, at });
   }
 
-  #value(node: unknown, path: Path, at: { key: Position; value: Position }): Json {
-    if (this.#stopped) return null;
+  #node(node: unknown, spot: Spot): SourceNode {
+    if (this.#stopped) return nothingAt(spot);
     if (++this.#values > YAML_LIMITS.values) {
-      return this.#stop(at.value, `The file holds more than ${YAML_LIMITS.values} values`);
+      return this.#stop(spot, `The file holds more than ${YAML_LIMITS.values} values`);
     }
-    if (path.length > YAML_LIMITS.depth) {
-      return this.#stop(at.value, `Maps and lists are nested more than ${YAML_LIMITS.depth} levels deep`);
+    if (spot.path.length > YAML_LIMITS.depth) {
+      return this.#stop(spot, `Maps and lists are nested more than ${YAML_LIMITS.depth} levels deep`);
     }
-    const source = isScalar(node) && typeof node.source === "string" ? node.source : undefined;
-    this.#places.set(formatPath(path), { ...at, source });
-    if (isAlias(node)) return this.#alias(node, path, at);
-    if (isMap(node)) return this.#map(node.items, path);
+    if (isAlias(node)) return this.#alias(node, spot);
+    const { key, at } = spot;
+    const tag = MERGE_TAGS.find((known) => isTagged(node, known));
+    const place = tag === undefined ? { key, at } : { key, at, tag };
+    if (isMap(node)) return { kind: "map", ...place, entries: this.#entries(node.items, spot) };
     if (isSeq(node)) {
-      return node.items.map((item, index) => {
-        const start = this.#startOf(item) ?? at.value;
-        return this.#value(item, [...path, index], { key: start, value: start });
+      const items = node.items.map((item, index) => {
+        const start = isEmpty(item) ? at : this.#startOf(item);
+        return this.#node(item, { path: [...spot.path, index], key: start, at: start });
       });
+      return { kind: "list", ...place, items };
     }
-    return this.#scalar(isScalar(node) ? node.value : node, path, at.value);
+    const source = isScalar(node) && typeof node.source === "string" ? { source: node.source } : {};
+    return { kind: "scalar", ...place, value: this.#scalar(scalarValue(node, tag), spot), ...source };
   }
 
-  #alias(node: Node, path: Path, at: { key: Position; value: Position }): Json {
+  #alias(node: Node, spot: Spot): SourceNode {
     const target = this.#targets.get(node);
     if (!target) {
-      this.#report(at.value, path, "This alias names no anchor above it");
-      return null;
+      this.#report(spot.at, spot.path, "This alias names no anchor above it");
+      return nothingAt(spot);
     }
     const outer = this.#aliasAt;
-    this.#aliasAt ??= at.value;
-    const value = this.#value(target, path, at);
+    this.#aliasAt ??= spot.at;
+    const value = this.#node(target, spot);
     this.#aliasAt = outer;
     return value;
   }
 
-  #map(items: readonly { key: unknown; value: unknown }[], path: Path): Json {
-    const entries = new Map<string, Json>();
+  #entries(items: readonly { key: unknown; value: unknown }[], { path }: Spot): Map<string, SourceNode> {
+    const entries = new Map<string, SourceNode>();
     for (const { key, value } of items) {
       const keyNode = isAlias(key) ? this.#targets.get(key) : key;
       const start = this.#startOf(key);
@@ -224,28 +206,28 @@ class Reader {
         this.#report(start, path, "A key must be a text", "Put the key in quotes");
         continue;
       }
+      const tag = MERGE_TAGS.find((known) => isTagged(key, known));
+      if (tag !== undefined) {
+        this.#report(start, path, `The tag "${tag}" stands before a key`, "Write it before the key's value");
+      }
       // A number as key keeps its spelling: 0644 is not 644 here
       const name = typeof keyNode.value === "string"
         ? keyNode.value
         : keyNode.source ?? String(keyNode.value);
       const below = [...path, name];
-      if (entries.has(name)) {
-        const first = this.#places.get(formatPath(below))?.key;
-        this.#report(
-          start,
-          below,
-          `The key "${name}" is given twice`,
-          `Remove it here or in line ${first?.line}`,
-        );
+      const first = entries.get(name)?.key;
+      if (first) {
+        const remedy = `Remove it here or in line ${first.line}`;
+        this.#report(start, below, `The key "${name}" is given twice`, remedy);
         continue;
       }
-      const valueStart = isEmpty(value) ? start : this.#startOf(value);
-      entries.set(name, this.#value(value, below, { key: start, value: valueStart }));
+      const at = isEmpty(value) ? start : this.#startOf(value);
+      entries.set(name, this.#node(value, { path: below, key: start, at }));
     }
-    return Object.fromEntries(entries);
+    return entries;
   }
 
-  #scalar(value: unknown, path: Path, at: Position): Json {
+  #scalar(value: unknown, { at, path }: Spot): ScalarNode["value"] {
     if (value === null || value === undefined) return null;
     if (typeof value === "string" || typeof value === "boolean") return value;
     if (typeof value === "number" && Number.isFinite(value)) return value;
@@ -263,21 +245,37 @@ class Reader {
     return this.#place(range?.[0] ?? 0);
   }
 
-  #stop(at: Position, what: string): Json {
+  #stop(spot: Spot, what: string): SourceNode {
     this.#stopped = true;
     if (this.#aliasAt) {
       const remedy = "Write the values out instead of repeating aliases of aliases";
       this.#report(this.#aliasAt, [], `${what} once its aliases are followed`, remedy);
     } else {
-      this.#report(at, [], what, MOVE_OUT);
+      this.#report(spot.at, [], what, MOVE_OUT);
     }
-    return null;
+    return nothingAt(spot);
   }
 
   #report(at: Position, path: Path, message: string, remedy?: string): void {
     const problem = { at, path: formatPath(path), message };
-    this.#problems.push(remedy === undefined ? problem : { ...problem, remedy });
+    this.problems.push(remedy === undefined ? problem : { ...problem, remedy });
   }
+}
+
+function nothingAt({ key, at }: Spot): SourceNode {
+  return { kind: "scalar", key, at, value: null };
+}
+
+function isTagged(node: unknown, tag: string): boolean {
+  return (isScalar(node) || isMap(node) || isSeq(node)) && node.tag === tag;
+}
+
+/** The parser takes a plain scalar with a tag that it does not know for a text: it is read without the tag. */
+function scalarValue(node: unknown, tag: MergeTag | undefined): unknown {
+  if (!isScalar(node)) return node;
+  const { type, source } = node;
+  const isRead = tag !== undefined && type === "PLAIN" && source !== undefined;
+  return isRead ? parse(source, { schema: "core" }) : node.value;
 }
 
 /** A key without a value has no place of its own: the key is pointed at. */

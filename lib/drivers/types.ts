@@ -17,8 +17,9 @@ export interface VmSpec {
   readonly commandLine: string;
 }
 
-/** A disk of a VM. `id` is the node name in QEMU and the serial number in the guest. */
+/** A disk of a VM. */
 export interface VmDisk {
+  /** `system`, `data`, or `disk-NAME` for a further one, which alone can be plugged and unplugged. */
   readonly id: string;
   readonly file: string;
   readonly format: "qcow2" | "raw";
@@ -57,6 +58,7 @@ export interface RunningVm {
   readonly cpus: number;
   readonly memoryMiB: number;
   readonly shares: readonly string[];
+  /** Those whose device is there, by id: a block node without its device is no disk. */
   readonly disks: readonly { readonly id: string; readonly sizeMiB: number; readonly backing?: string }[];
   readonly forwards: readonly VmForward[];
 }

@@ -1,11 +1,25 @@
-import { quoteAll } from "./quote.ts";
+import { quote, quoteAll } from "./quote.ts";
 
 /** What a resource wants to know of the guest; all wishes together become one script and one round trip. */
 export interface GuestQuery {
   /** Absolute paths whose status, hash and (small, textual) content are wanted; /proc is allowed. */
   readonly files?: readonly string[];
+  /** Absolute paths of which only status and hash are wanted; of the content nothing travels. */
+  readonly hashes?: readonly string[];
   /** systemd units whose state is wanted. */
   readonly units?: readonly string[];
+  /** Debian packages whose state is wanted. */
+  readonly packages?: readonly string[];
+  /** Commands of the user that tell by their exit code whether something is to be done. */
+  readonly checks?: readonly GuestCheck[];
+}
+
+/** A command that looks at something in the guest. */
+export interface GuestCheck {
+  readonly name: string;
+  readonly run: string;
+  /** The login that it runs as; root when left out. */
+  readonly as?: string;
 }
 
 /** A file in the guest. */
@@ -41,19 +55,28 @@ export interface GuestFacts {
   readonly bootId: string;
   file(path: string): Fact<GuestFile>;
   unit(name: string): Fact<GuestUnit>;
+  /** The installed version of a package. */
+  package(name: string): Fact<string>;
+  /** Whether a check succeeded. */
+  check(name: string): Fact<boolean>;
 }
 
 const UNIT_PROPERTIES =
   "Id,LoadState,ActiveState,UnitFileState,InvocationID,ExecMainStartTimestamp,NeedDaemonReload";
 
+/** Checks of the user may hang; those that did not answer in this time are unknown. */
+const CHECKS_S = 20;
+
 /**
- * The script that answers a query. It reads files and asks systemd; it touches no network, no 9p or FUSE path and
- * no daemon's socket (asking docker's would start it). Four processes, because each costs 60 ms under emulation.
- * Every part ends with its own status line: a part without one is unknown, and only that part.
+ * The script that answers a query. It reads files and asks systemd and dpkg; it touches no network, no 9p or FUSE
+ * path and no daemon's socket (asking docker's would start it). Few processes, because each costs 60 ms under
+ * emulation. Every part ends with its own status line: a part without one is unknown, and only that part.
  */
 export function queryScript(query: GuestQuery): string {
-  const files = quoteAll(unique(query.files ?? []));
+  const texts = unique(query.files ?? []);
+  const files = quoteAll(unique([...texts, ...query.hashes ?? []]));
   const units = quoteAll(unique(query.units ?? []));
+  const packages = quoteAll(unique(query.packages ?? []));
   const part = (name: string, command: string) =>
     `echo '${MARK}${name}'; ${command} 2>&1; echo "${MARK}end $?"`;
   return [
@@ -62,16 +85,51 @@ export function queryScript(query: GuestQuery): string {
     ...(files === "" ? [] : [
       part("stat", `stat -L -c '%n|%F|%a|%U:%G|%.3Y' -- ${files}`),
       part("hash", `sha256sum -- ${files}`),
-      part("text", `grep -asH '' -- ${files}`),
     ]),
+    ...(texts.length === 0 ? [] : [part("text", `grep -asH '' -- ${quoteAll(texts)}`)]),
     ...(units === "" ? [] : [
       part("units", `systemctl show --no-pager --timestamp=us+utc -p ${UNIT_PROPERTIES} -- ${units}`),
     ]),
+    ...(packages === "" ? [] : [
+      part(
+        "packages",
+        `dpkg-query -W -f '\${Package}:\${Architecture}|\${db:Status-Status}|\${Version}\\n' -- ${packages}`,
+      ),
+    ]),
+    ...(query.checks?.length ? [part("checks", checksCommand(query.checks))] : []),
   ].join("\n");
 }
 
-/** How many processes {@link queryScript} starts in the guest beside its own shell. */
-export const QUERY_PROCESSES = 4;
+/**
+ * Single builtins of the shell that only look, without anything to expand (POSIX, 2.14 and 1.7): they change nothing
+ * of the shell that runs them, and need no fork.
+ */
+const ONLY_LOOKS =
+  /^(?:true|false|:|command -v [\w.+-]+|test (?:! )?-[defhLrswxS] [\w./+-]+|\[ (?:! )?-[defhLrswxS] [\w./+-]+ \])$/;
+
+/** All checks of a login in one shell, since a subshell costs no program's start; first root's, then the others'. */
+function checksCommand(checks: readonly GuestCheck[]): string {
+  const logins = [...new Set(checks.map(({ as }) => as))].sort((a, b) => (a ?? "") < (b ?? "") ? -1 : 1);
+  const scripts = logins.map((as) => {
+    const script = checksScript(checks.filter((check) => check.as === as));
+    if (as === undefined) return script;
+    const login = quote(as);
+    const who = `setpriv --reuid=${login} --regid=${login} --init-groups --reset-env`;
+    return `${as === logins.at(-1) ? "exec " : ""}${who} /bin/sh -c ${quote(script)}`;
+  });
+  return `timeout -k 1 ${CHECKS_S} /bin/sh -c ${quote(scripts.join("\n"))}`;
+}
+
+function checksScript(checks: readonly GuestCheck[]): string {
+  const lines = checks.map(({ name, run }) => {
+    const command = ONLY_LOOKS.test(run.trim()) ? run.trim() : `( eval ${quote(run)} )`;
+    return `${command} </dev/null >/dev/null 2>&1; echo "${name} $?"`;
+  });
+  return ["[ ! -r /etc/profile.d/machine.sh ] || . /etc/profile.d/machine.sh", ...lines].join("\n");
+}
+
+/** How many processes {@link queryScript} starts at most in the guest beside its own shell and the checks' subshells. */
+export const QUERY_PROCESSES = 8;
 
 /** Reads the answer to {@link queryScript}. */
 export function parseAnswer(stdout: string): GuestFacts {
@@ -94,6 +152,8 @@ export function parseAnswer(stdout: string): GuestFacts {
   const text = parts.get("text");
   const texts = groupTexts(text?.lines ?? [], [...stats.keys()]);
   const units = parseUnits(parts.get("units"));
+  const packages = parsePackages(parts.get("packages"));
+  const checks = parseChecks(parts.get("checks"));
   return {
     bootId: parts.get("boot")?.lines[0] ?? "",
     file(path) {
@@ -113,6 +173,16 @@ export function parseAnswer(stdout: string): GuestFacts {
       const unit = units.get(name);
       if (unit === undefined) return unknown(`systemd in the guest did not answer for ${name}`);
       return unit.loadState === "not-found" ? { state: "absent" } : { state: "present", value: unit };
+    },
+    package(name) {
+      if (packages === undefined) return unknown(`dpkg in the guest did not answer for ${name}`);
+      const version = packages.get(name);
+      return version === undefined ? { state: "absent" } : { state: "present", value: version };
+    },
+    check(name) {
+      const code = checks.get(name);
+      if (code === undefined) return unknown(`its check did not end in ${CHECKS_S} s`);
+      return { state: "present", value: code === 0 };
     },
   };
 }
@@ -141,7 +211,8 @@ function splitParts(stdout: string): Map<string, Part> {
     if (!word.startsWith("end ")) {
       name = word;
     } else if (name !== undefined) {
-      parts.set(name, { lines, status: Number(word.slice(4)) });
+      const before = parts.get(name)?.lines ?? []; // the checks of each login are a part of their own
+      parts.set(name, { lines: [...before, ...lines], status: Number(word.slice(4)) });
       name = undefined;
     }
     lines = [];
@@ -196,6 +267,29 @@ function parseUnits(part: Part | undefined): Map<string, GuestUnit> {
     });
   }
   return units;
+}
+
+/**
+ * Installed packages by name, and by name and architecture. dpkg-query's status is 1 when it knows some of them not,
+ * which is an answer (dpkg-query(1), EXIT STATUS).
+ */
+function parsePackages(part: Part | undefined): Map<string, string> | undefined {
+  if (part === undefined || part.status > 1) return undefined;
+  const packages = new Map<string, string>();
+  for (const line of part.lines) {
+    const [name = "", status, version] = line.split("|");
+    if (status !== "installed" || version === undefined) continue;
+    packages.set(name, version);
+    packages.set(name.slice(0, name.lastIndexOf(":")), version);
+  }
+  return packages;
+}
+
+function parseChecks(part: Part | undefined): Map<string, number> {
+  const rows = (part?.lines ?? []).map((line) => /^([a-z0-9-]+) (\d+)$/.exec(line)).filter((row) =>
+    row !== null
+  );
+  return new Map(rows.map((row) => [row[1]!, Number(row[2])]));
 }
 
 /** systemd writes `Sun 2026-11-22 13:00:00.123456 UTC`; an unset time is empty. */

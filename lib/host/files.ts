@@ -1,4 +1,4 @@
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { createHash } from "node:crypto";
 import { count } from "./counts.ts";
 
@@ -111,6 +111,11 @@ export async function sha256File(path: string, signal?: AbortSignal): Promise<st
   return hash.digest("hex");
 }
 
+/** Reads a whole file as it is. */
+export async function readBytesOf(path: string): Promise<Uint8Array> {
+  return await Deno.readFile(path);
+}
+
 /** Reads some bytes of a file from an offset; fewer when it ends before. */
 export async function readBytes(path: string, offset: number, length: number): Promise<Uint8Array> {
   using file = await Deno.open(path);
@@ -145,24 +150,6 @@ export async function renameDurably(from: string, to: string, mode: number): Pro
 /** Reads a text file that has to be there. */
 export async function readText(path: string): Promise<string> {
   return await Deno.readTextFile(path);
-}
-
-/**
- * Replaces a file of the user's that may be a link (dotfiles managers make such): the link stays, its target is
- * replaced as a whole and keeps its permission bits.
- * @param mode permission bits of a file that is new
- */
-export async function writeThroughLinks(path: string, data: string, mode: number): Promise<void> {
-  let target = path;
-  try {
-    target = await Deno.realPath(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    // A link to a file that does not exist yet stays too: the file is made where it leads.
-    if ((await statIfPresent(path))?.isSymlink) target = resolve(dirname(path), await Deno.readLink(path));
-  }
-  const there = await statIfPresent(target);
-  await writeAtomic(target, data, there?.mode === null || there === undefined ? mode : there.mode & 0o777);
 }
 
 /** The permission bits of the file that a path leads to, through links; `undefined` when there is none. */

@@ -29,10 +29,12 @@ export async function listNames(path: string): Promise<string[]> {
 /**
  * Removes what `writeAtomic()` has left in a folder where its process was killed between the file and its name.
  * Only for the holder of the lock under which the folder is written: another writer's file would go too.
+ * @param of a file's name, where only what was to be that file goes
  */
-export async function removeUnfinished(path: string): Promise<void> {
+export async function removeUnfinished(path: string, of?: string): Promise<void> {
   for (const name of await listNames(path)) {
-    if (/\.[0-9a-f]{8}\.tmp$/.test(name)) await removeIfPresent(join(path, name));
+    const whole = /^(.*)\.[0-9a-f]{8}\.tmp$/.exec(name)?.[1];
+    if (whole !== undefined && (of === undefined || whole === of)) await removeIfPresent(join(path, name));
   }
 }
 

@@ -21,6 +21,11 @@ export async function readUpTo(path: string, maxBytes: number): Promise<Uint8Arr
   return buffer.slice(0, length);
 }
 
+/** The size of the file that a path leads to, through links. */
+export async function sizeOf(path: string): Promise<number> {
+  return (await Deno.stat(path)).size;
+}
+
 /** What a path leads to, through links; throws where that cannot be looked at. */
 export async function kindOf(path: string): Promise<"folder" | "file" | "other" | "missing"> {
   try {

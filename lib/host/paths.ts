@@ -33,6 +33,8 @@ export interface MachineFolder {
   readonly lock: string;
   readonly disk: string;
   readonly dataDisk: string;
+  /** The further disks, a file each. */
+  readonly disks: string;
   readonly identity: string;
   readonly identityPublic: string;
   readonly hostKey: string;
@@ -49,6 +51,12 @@ export interface MachineFolder {
   readonly agentLog: string;
   readonly agentLock: string;
   readonly dockerSocket: string;
+  /** The forms that were applied, a file each. */
+  readonly history: string;
+  /** What commands did here, a line each. */
+  readonly events: string;
+  /** Until when a form is only tried; there only then. */
+  readonly trial: string;
 }
 
 /** Names the files of a machine; makes nothing. */
@@ -62,6 +70,7 @@ export function machineFolder(name: string, home = machineHome()): MachineFolder
     lock: at("lock"),
     disk: at("disk.qcow2"),
     dataDisk: at("data.raw"),
+    disks: at("disks"),
     identity: at("id_ed25519"),
     identityPublic: at("id_ed25519.pub"),
     hostKey: at("host_ed25519"),
@@ -78,6 +87,9 @@ export function machineFolder(name: string, home = machineHome()): MachineFolder
     agentLog: at("agent.log"),
     agentLock: at("agent.lock"),
     dockerSocket: at("docker.sock"),
+    history: at("history"),
+    events: at("events.jsonl"),
+    trial: at("trial.json"),
   };
 }
 

@@ -1,4 +1,5 @@
 import { homeDir } from "./paths.ts";
+import { hostTimezone } from "./timezone.ts";
 
 /** Fixed facts of this computer and of who runs the command. */
 export interface HostFacts {
@@ -9,6 +10,8 @@ export interface HostFacts {
   readonly user: string;
   readonly uid: number;
   readonly home: string;
+  /** An IANA name, e.g. "Europe/Berlin". */
+  readonly timezone: string;
 }
 
 /** Reads the facts of this computer. */
@@ -21,6 +24,7 @@ export async function hostFacts(): Promise<HostFacts> {
     user: await userName(),
     uid: Deno.uid() ?? 1000,
     home: homeDir(),
+    timezone: await hostTimezone(),
   };
 }
 

@@ -44,7 +44,11 @@ export async function unixHttp(socketPath: string, request: UnixRequest): Promis
   if (request.signal?.aborted) abort(); // while the connection was made
   try {
     await writeAll(connection, encode(request));
-    return parse(await readAll(connection), what);
+    const answer = await readAll(connection);
+    if (answer.length === 0) {
+      throw new Deno.errors.ConnectionReset(`${what}: the answer is not HTTP, it hung up without one`);
+    }
+    return parse(answer, what);
   } catch (error) {
     throw reason === undefined ? error : reason.error;
   } finally {

@@ -29,7 +29,12 @@ export function isConverged(plan: Plan): boolean {
   return plan.complete && plan.changes.every((change) => change.action === "none");
 }
 
+/** What a plan would do, now or, as far as that is known already, later: what has to be agreed to. */
+export function foreseen(plan: Plan): readonly PlannedChange[] {
+  return plan.changes.filter((change) => isActionable(change) || change.action === "deferred");
+}
+
 /** The worst effect of everything that a plan would do. */
 export function worstEffect(plan: Plan): Effect {
-  return worstOf(actionable(plan));
+  return worstOf(foreseen(plan));
 }

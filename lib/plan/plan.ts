@@ -1,5 +1,6 @@
-import type { Address, Change, Item, Plan, PlannedChange } from "./types.ts";
-import { isActionable, worstOf } from "./effects.ts";
+import { isActionable } from "./effects.ts";
+import { planItem } from "./rules.ts";
+import type { Address, Item, Plan, PlannedChange } from "./types.ts";
 
 /** What the planner is told beside the items. */
 export interface PlanOptions {
@@ -10,82 +11,50 @@ export interface PlanOptions {
   readonly removing?: boolean;
 }
 
+/** What is done to the lines of a plan as a whole, one after the other. */
+export interface Pass {
+  readonly name: string;
+  readonly run: (lines: readonly PlannedChange[], options: PlanOptions) => readonly PlannedChange[];
+}
+
+/** Every pass, in order. */
+export const PASSES: readonly Pass[] = [
+  { name: "a protected machine keeps its disks", run: protectLines },
+  { name: "lines stand in the order of work", run: sortLines },
+  { name: "what depends on something blocked or deferred waits", run: holdDependants },
+  { name: "what stands on something made anew is looked at again", run: deferShaken },
+];
+
 /** Compares what is wanted with what was found and says what to do, in the order in which to do it. */
 export function makePlan(items: readonly Item[], options: PlanOptions): Plan {
-  const lines = items.map((item) => protectedLine(planItem(item), options.protect));
-  lines.sort((a, b) => compareLines(a, b, options.removing ?? false));
-  const held = holdDependants(lines);
-  const changes = options.removing ? held : deferShaken(held);
+  const changes = PASSES.reduce<readonly PlannedChange[]>(
+    (lines, pass) => pass.run(lines, options),
+    items.map(planItem),
+  );
   const grows = changes.some(({ action }) => action === "deferred" || action === "recreate");
   return { machine: options.machine, changes, complete: !grows };
 }
 
-/** Decides about one thing. */
-export function planItem(item: Item): PlannedChange {
-  const { observed, desired } = item;
-  if (item.refusal !== undefined) return line(item, "blocked", { reason: item.refusal });
-  if (observed.state === "unknown") {
-    return observed.until === undefined
-      ? line(item, "blocked", { reason: observed.reason })
-      : line(item, "deferred", { reason: observed.reason });
-  }
-  if (desired === undefined) {
-    if (observed.state === "absent" || !observed.owned) return line(item, "none");
-    return line(item, "delete", { effect: item.removal?.effect, reason: item.removal?.reason });
-  }
-  if (observed.state === "absent") {
-    return line(item, "create", { effect: item.creation?.effect, reason: item.creation?.reason });
-  }
-  if (!observed.owned && item.realm === "host") {
-    return line(item, "blocked", { reason: "it exists and is not ours" });
-  }
-  const paths = item.compare(desired, observed.value).map((change) => explain(change, item));
-  if (paths.length === 0) return line(item, "none");
-  const effect = worstOf(paths);
-  const action = effect === "recreate" || effect === "data-loss" ? "recreate" : "update";
-  return line(item, action, { effect, paths });
+function protectLines(lines: readonly PlannedChange[], { protect }: PlanOptions): readonly PlannedChange[] {
+  return lines.map((change) => {
+    const destroys = change.effect === "recreate" || change.effect === "data-loss";
+    if (!protect || !destroys || !isActionable(change)) return change;
+    const reason = `"protect: true" refuses ${change.effect}; set it to false to allow this`;
+    return { ...change, action: "blocked", effect: "live", reason };
+  });
 }
 
-/** The file still says what was applied last, so the difference was made by somebody else. */
-function explain(change: Change, item: Item): Change {
-  return item.unedited && change.note === undefined ? { ...change, note: "changed outside" } : change;
-}
-
-interface LineParts {
-  readonly effect?: PlannedChange["effect"] | undefined;
-  readonly reason?: string | undefined;
-  readonly paths?: readonly Change[];
-}
-
-function line(item: Item, action: PlannedChange["action"], parts: LineParts = {}): PlannedChange {
-  return {
-    address: item.address,
-    phase: item.phase,
-    action,
-    effect: parts.effect ?? "live",
-    paths: parts.paths ?? [],
-    dependsOn: item.dependsOn,
-    ...(parts.reason === undefined ? {} : { reason: parts.reason }),
-    ...(item.path === undefined ? {} : { path: item.path }),
-  };
-}
-
-function protectedLine(change: PlannedChange, protect: boolean): PlannedChange {
-  const destroys = change.effect === "recreate" || change.effect === "data-loss";
-  if (!protect || !destroys || !isActionable(change)) return change;
-  return {
-    ...change,
-    action: "blocked",
-    effect: "live",
-    reason: `"protect: true" refuses ${change.effect}; set it to false to allow this`,
-  };
+/** In the order of work. */
+function sortLines(lines: readonly PlannedChange[], { removing }: PlanOptions): readonly PlannedChange[] {
+  return lines.toSorted((a, b) => compareLines(a, b, removing ?? false));
 }
 
 function compareLines(a: PlannedChange, b: PlannedChange, removing: boolean): number {
   const removal = (change: PlannedChange) => removing || change.action === "delete";
   // What is no longer wanted goes first, backwards, so that nothing is removed under a dependant.
   if (removal(a) !== removal(b)) return removal(a) ? -1 : 1;
-  const order = a.phase - b.phase || (a.address < b.address ? -1 : a.address > b.address ? 1 : 0);
+  const order = a.phase - b.phase || (a.order ?? 0) - (b.order ?? 0) ||
+    (a.address < b.address ? -1 : a.address > b.address ? 1 : 0);
   return removal(a) ? -order : order;
 }
 
@@ -115,7 +84,11 @@ function holdDependants(lines: readonly PlannedChange[]): readonly PlannedChange
 }
 
 /** What stands on a thing that is made anew or taken away was looked at before that: it is looked at again after. */
-function deferShaken(lines: readonly PlannedChange[]): readonly PlannedChange[] {
+function deferShaken(
+  lines: readonly PlannedChange[],
+  { removing }: PlanOptions,
+): readonly PlannedChange[] {
+  if (removing) return lines;
   const shaken = new Map<Address, Address>();
   for (const { address, action } of lines) {
     if (action === "recreate" || action === "delete") shaken.set(address, address);
@@ -128,9 +101,12 @@ function deferShaken(lines: readonly PlannedChange[]): readonly PlannedChange[] 
     }
   }
   return lines.map((change) => {
-    const cause = shaken.get(change.address);
-    const waits = change.action === "create" || change.action === "update";
-    if (cause === undefined || !waits) return change;
-    return { ...change, action: "deferred", effect: "live", reason: `known after ${cause}` };
+    const ground = change.dependsOn.find((address) => shaken.has(address));
+    const waits = isActionable(change) && change.action !== "delete";
+    if (ground === undefined || !waits) return change;
+    const reason = `known after ${shaken.get(ground)}`;
+    // What will be lost is known already, and has to be agreed to with the rest.
+    const effect = change.effect === "data-loss" ? change.effect : "live";
+    return { ...change, action: "deferred", effect, reason };
   });
 }

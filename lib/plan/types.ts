@@ -22,6 +22,10 @@ export interface Change {
   readonly effect: Effect;
   /** Why it differs, when it is not simply the file that changed. */
   readonly note?: string;
+  /** True when `before` tells in words what is there, because it is no value that the key could have. */
+  readonly isTold?: boolean;
+  /** True when it goes away by itself, in a moment: a service that is just starting. */
+  readonly isPassing?: boolean;
 }
 
 export type Action = "none" | "create" | "update" | "recreate" | "delete" | "deferred" | "blocked";
@@ -38,8 +42,10 @@ export interface Item<D = unknown, O = unknown> {
   readonly dependsOn: readonly Address[];
   /** `undefined`: no longer wanted. */
   readonly desired: D | undefined;
-  /** True when the file says the same as at the last apply: a difference then was made outside. */
-  readonly unedited?: boolean;
+  /** What was wanted when it was applied last: what differs from that as well was changed outside. */
+  readonly last?: D;
+  /** Its place among those of its phase; by address where equal or left out. */
+  readonly order?: number;
   readonly observed: Observed<O>;
   readonly compare: (desired: D, observed: O) => readonly Change[];
   /** Says what creating it means, when that is more than nothing. */
@@ -57,11 +63,12 @@ export interface PlannedChange {
   readonly address: Address;
   readonly phase: number;
   readonly action: Action;
-  /** The worst effect of its changes; `live` for "none", "deferred" and "blocked". */
+  /** The worst effect of its changes; `live` for "none" and "blocked", and for "deferred" unless data will be lost. */
   readonly effect: Effect;
   readonly reason?: string;
   readonly paths: readonly Change[];
   readonly dependsOn: readonly Address[];
+  readonly order?: number;
   /** What stops working meanwhile, by name: containers, services. */
   readonly interrupts?: readonly string[];
   /** The path in the file to point at. */
@@ -74,4 +81,6 @@ export interface Plan {
   readonly changes: readonly PlannedChange[];
   /** False when something could not be looked at yet: the plan grows after the first round. */
   readonly complete: boolean;
+  /** The addresses that it was limited to; absent where it covers the whole machine. */
+  readonly targets?: readonly Address[];
 }

@@ -1,10 +1,8 @@
 import type { AgentConfig, AgentStatus } from "../agent/api.ts";
-import { agentStatus, reloadAgent, stopAgent } from "../agent/client.ts";
-import { startAgent } from "../agent/spawn.ts";
+import { effectOf } from "../config/effects.ts";
 import type { VmLook } from "../drivers/types.ts";
 import { waitFor } from "../host/clock.ts";
 import { removeIfPresent, sha256, statIfPresent, writeAtomic } from "../host/files.ts";
-import { buildId } from "../host/version.ts";
 import type { Change, Observed } from "../plan/types.ts";
 import type { Kind, Look, World } from "./contract.ts";
 import { dockerSocketOf } from "./docker/socket.ts";
@@ -28,13 +26,16 @@ export const agentKind: Kind<WantedAgent, AgentStatus> = {
   dependsOn: () => ["vm"],
   desired: async (world) => {
     if (!world.machine) return new Map();
-    return new Map([["agent", { build: await buildId(), configHash: sha256(agentConfigText(world)) }]]);
+    return new Map([["agent", {
+      build: await world.platform.agents.build(),
+      configHash: sha256(agentConfigText(world)),
+    }]]);
   },
   observe: (_world, look) => Promise.resolve(new Map<string, Observed<AgentStatus>>([["agent", look.agent]])),
   compare(desired, observed) {
     const changes: Change[] = [];
     const differ = (path: string, note: string, before: string, after: string) =>
-      changes.push({ path, before, after, effect: "live", note });
+      changes.push({ path, before, after, effect: effectOf("agent"), note });
     if (observed.build !== desired.build) {
       differ("agent.build", "another build of machine runs", observed.build, desired.build);
     }
@@ -43,26 +44,38 @@ export const agentKind: Kind<WantedAgent, AgentStatus> = {
     }
     return changes;
   },
-  creation: () => ({ effect: "live", reason: "keeps sockets and mounts alive" }),
+  expected: ({ build, configHash }) => ({
+    build,
+    configHash,
+    version: "",
+    pid: 0,
+    machine: "",
+    startedAt: "",
+    guest: { state: "connected", since: "" },
+    sockets: [],
+    rssMiB: 0,
+    counts: { connections: 0, execs: 0 },
+  }),
+  creation: () => ({ effect: effectOf("agent"), reason: "keeps sockets and mounts alive" }),
   async apply(job) {
-    const { folder } = job.world;
+    const { folder, platform: { agents } } = job.world;
     const text = agentConfigText({ ...job.world, record: job.store.value });
     await writeAtomic(folder.agentConfig, text);
     const status = job.look.agent.state === "present" ? job.look.agent.value : undefined;
-    if (status && status.build === await buildId()) {
-      await reloadAgent(folder.agentSocket);
+    if (status && status.build === await agents.build()) {
+      await agents.reload(folder);
       return;
     }
     if (status) {
       job.progress("stopping the former agent");
-      await stopAgent(folder.agentSocket);
+      await agents.stop(folder);
     }
     job.progress("starting the agent");
-    await startAgent(folder);
+    await agents.start(folder);
   },
   async undo(job) {
-    const { folder } = job.world;
-    if (job.look.agent.state === "present") await stopAgent(folder.agentSocket);
+    const { folder, platform } = job.world;
+    if (job.look.agent.state === "present") await platform.agents.stop(folder);
     for (const file of [folder.agentConfig, folder.agentSocket, folder.agentLog]) await removeIfPresent(file);
   },
 };
@@ -88,14 +101,15 @@ export async function ensureAgent(
   vm: VmLook,
   note: (text: string) => void,
 ): Promise<AgentStatus | undefined> {
-  const status = await agentStatus(world.folder.agentSocket);
+  const { agents } = world.platform;
+  const status = await agents.status(world.folder);
   if (status || vm.state !== "running") return status;
   if (await statIfPresent(world.folder.agentConfig) === undefined) return undefined; // the apply never came so far
   note(`The agent of "${world.name}" was gone; it is started again`);
-  const started = await startAgent(world.folder);
+  const started = await agents.start(world.folder);
   // Until it has its connection, docker's socket is there and leads nowhere.
   const connected = await waitFor(async () => {
-    const now = await agentStatus(world.folder.agentSocket);
+    const now = await agents.status(world.folder);
     return now?.guest.state === "connected" ? now : undefined;
   }, { timeoutMs: CONNECTS_MS });
   return connected ?? started;
@@ -103,5 +117,5 @@ export async function ensureAgent(
 
 /** Ends the agent of a machine that goes down; its settings stay for the next start. */
 export async function endAgent(world: World, look: Look): Promise<void> {
-  if (look.agent.state !== "absent") await stopAgent(world.folder.agentSocket);
+  if (look.agent.state !== "absent") await world.platform.agents.stop(world.folder);
 }

@@ -1,4 +1,3 @@
-import { readDataDisk } from "../drivers/qemu/disks.ts";
 import { freePort } from "../host/ports.ts";
 import type { Look, World } from "./contract.ts";
 import { ensureIdentity } from "./power.ts";
@@ -12,7 +11,7 @@ import { sshForward } from "./vm.ts";
 export async function chooseOnce(world: World, look: Look, store: RecordStore): Promise<void> {
   const record = store.value!;
   const forward = look.vm.state === "running" ? sshForward(look.vm) : undefined;
-  const disk = await readDataDisk(world.folder.dataDisk);
+  const disk = await world.platform.disks.readRaw(world.folder.dataDisk);
   await store.update({
     sshPort: record.sshPort ?? forward?.hostPort ?? (world.machine!.ssh.port || freePort()),
     dataDiskUuid: disk?.uuid ?? record.dataDiskUuid ?? crypto.randomUUID(),

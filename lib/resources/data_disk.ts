@@ -1,11 +1,10 @@
-import { type DataDiskFile, growDataDisk, makeDataDisk, readDataDisk } from "../drivers/qemu/disks.ts";
-import { findQemu } from "../drivers/qemu/look.ts";
-import { resizeLive } from "../drivers/qemu/resize.ts";
+import { effectOf } from "../config/effects.ts";
 import { UserError } from "../host/errors.ts";
-import { removeIfPresent } from "../host/files.ts";
-import type { Change } from "../plan/types.ts";
+import { changeAt } from "./change.ts";
 import type { Job, Kind, Look } from "./contract.ts";
 import { runningContainers } from "./docker/containers.ts";
+import { countedMiB, whileGrowing } from "./growing.ts";
+import type { RawDisk } from "./platform.ts";
 import { powerOff } from "./power.ts";
 
 /** A block group of ext4 with blocks of 4 KiB (kernel docs, filesystems/ext4 "Layout"). */
@@ -23,48 +22,56 @@ export const dataDiskKind: Kind<DataDisk, DataDisk> = {
   realm: "machine",
   path: () => "vm.dataDisk",
   dependsOn: () => [],
-  removal: { effect: "data-loss", reason: "images, volumes and homes on it are lost" },
+  removal: () => ({
+    effect: effectOf("vm.dataDisk", "none"),
+    reason: "images, volumes and homes on it are lost",
+  }),
   desired: ({ machine }) =>
     new Map(
       machine?.vm.dataDiskMiB === undefined ? [] : [["disk:data", { sizeMiB: machine.vm.dataDiskMiB }]],
     ),
   async observe(world, look) {
-    const disk = await readDataDisk(world.folder.dataDisk);
+    const disk = await world.platform.disks.readRaw(world.folder.dataDisk);
     return new Map([[
       "disk:data",
       disk
-        ? { state: "present", value: { sizeMiB: usableMiB(disk, look) }, owned: true }
+        ? {
+          state: "present",
+          value: { sizeMiB: countedMiB(world.record, "disk:data", usableMiB(disk, look)) },
+          owned: true,
+        }
         : { state: "absent" },
     ]]);
   },
   compare(desired, observed) {
     if (desired.sizeMiB === observed.sizeMiB) return [];
-    const grows = observed.sizeMiB < desired.sizeMiB;
-    const change: Change = {
-      path: "vm.dataDisk",
-      before: `${observed.sizeMiB}MiB`,
-      after: `${desired.sizeMiB}MiB`,
-      effect: grows ? "live" : "data-loss",
-      ...(grows ? {} : { note: "a disk cannot shrink: it is made anew, empty" }),
-    };
-    return [change];
+    const sides = { before: `${observed.sizeMiB}MiB`, after: `${desired.sizeMiB}MiB` };
+    return [
+      observed.sizeMiB < desired.sizeMiB
+        ? changeAt("vm.dataDisk", sides, { which: "grow" })
+        : changeAt("vm.dataDisk", sides, {
+          which: "shrink",
+          note: "a disk cannot shrink: it is made anew, empty",
+        }),
+    ];
   },
+  expected: (desired) => desired,
   interrupts: (world) => runningContainers(world),
   async apply(job, desired) {
-    const { folder, record } = job.world;
+    const { folder, record, platform: { disks } } = job.world;
     if (job.step.action === "update") return await grow(job, desired.sizeMiB);
     if (job.step.action === "recreate") {
       await powerOff(job);
-      await removeIfPresent(folder.dataDisk);
+      await disks.remove(folder.dataDisk);
     }
     const uuid = record.dataDiskUuid ?? crypto.randomUUID();
     await job.store.update({ dataDiskUuid: uuid });
-    await makeDataDisk(folder.dataDisk, desired.sizeMiB, uuid);
+    await disks.makeRaw(folder.dataDisk, { sizeMiB: desired.sizeMiB, uuid, label: "machine-data" });
   },
   async undo(job) {
     await powerOff(job);
-    const { dataDisk } = job.world.folder;
-    for (const file of [dataDisk, `${dataDisk}.part`]) await removeIfPresent(file);
+    const { folder, platform } = job.world;
+    await platform.disks.remove(folder.dataDisk);
     await job.store.update({ dataDiskUuid: undefined, dataKeptAt: undefined });
   },
 };
@@ -73,18 +80,36 @@ export const dataDiskKind: Kind<DataDisk, DataDisk> = {
  * The disk's size; the filesystem's when that is smaller because a growth was cut short. mke2fs leaves out a last block
  * group that is too small to hold its own tables, so less than one group is no sign of that.
  */
-function usableMiB(disk: DataDiskFile, look: Look): number {
+function usableMiB(disk: RawDisk, look: Look): number {
   const unfinished = look.vm.state === "stopped" && disk.sizeMiB - disk.filesystemMiB >= GROUP_MIB;
   return unfinished ? disk.filesystemMiB : disk.sizeMiB;
 }
 
 async function grow(job: Job, sizeMiB: number): Promise<void> {
-  const { folder } = job.world;
-  // Asked now: a step before this one may have powered the VM off.
-  if (await findQemu(folder) === undefined) return await growDataDisk(folder.dataDisk, sizeMiB);
-  await resizeLive(folder, "data", sizeMiB);
-  const result = await (await job.guest()).run("resize2fs /dev/disk/by-id/virtio-data 2>&1");
-  if (result.code !== 0) {
-    throw new UserError("The guest cannot grow the data disk's filesystem", { output: result.stdout });
-  }
+  await growRawDisk(job, {
+    id: "data",
+    file: job.world.folder.dataDisk,
+    device: "/dev/disk/by-id/virtio-data",
+    sizeMiB,
+  });
+}
+
+/** Grows a raw disk and the filesystem on it, under a running guest or without one. */
+export async function growRawDisk(
+  job: Job,
+  disk: { readonly id: string; readonly file: string; readonly device: string; readonly sizeMiB: number },
+): Promise<void> {
+  const { folder, platform } = job.world;
+  const former = (await platform.disks.readRaw(disk.file))?.filesystemMiB ?? 0;
+  await whileGrowing(job, former, async () => {
+    // Asked now: a step before this one may have powered the VM off.
+    if (await platform.vm.process(folder) === undefined) {
+      return await platform.disks.growRaw(disk.file, disk.sizeMiB);
+    }
+    await platform.vm.resizeDisk(folder, disk.id, disk.sizeMiB);
+    const result = await (await job.guest()).perform([{ op: "grow-filesystem", device: disk.device }]);
+    if (!result.ok) {
+      throw new UserError(`The guest cannot grow the filesystem of ${disk.file}`, { output: result.output });
+    }
+  });
 }

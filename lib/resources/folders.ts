@@ -1,8 +1,12 @@
+import { effectOf } from "../config/effects.ts";
+import type { GuestFileContent } from "../guest/ops.ts";
 import type { GuestFacts } from "../guest/query.ts";
 import { sha256 } from "../host/files.ts";
-import type { Change, Observed } from "../plan/types.ts";
-import { inGuest, type Kind, type World } from "./contract.ts";
-import { OWNED_FILE, type OwnedFile, ownedOf } from "./owned.ts";
+import type { Observed } from "../plan/types.ts";
+import { Differences } from "./change.ts";
+import type { World } from "./contract.ts";
+import { guestKind } from "./guest_kind.ts";
+import { ownedOf } from "./owned.ts";
 
 /** Where the data disk is mounted in the guest. */
 const DATA = "/var/lib/machine/data";
@@ -14,9 +18,12 @@ export const DATA_FOLDERS = ["/home", "/var/lib/containerd", "/var/lib/docker"] 
 /** Daemons that must not start on the system disk when the data disk is not there. */
 const DAEMONS = ["containerd", "docker"] as const;
 
+/** A unit file. */
+type TextFile = GuestFileContent & { readonly content: string };
+
 /** The units that put the data disk into its places. */
 interface DataFolders {
-  readonly files: readonly OwnedFile[];
+  readonly files: readonly TextFile[];
   readonly units: readonly string[];
 }
 
@@ -27,10 +34,9 @@ interface FoundFolders {
 }
 
 /** The data disk inside the guest: mounted by UUID, its folders bound into place, daemons tied to it. */
-export const foldersKind: Kind<DataFolders, FoundFolders> = {
+export const foldersKind = guestKind<DataFolders, FoundFolders>({
   kind: "folders",
   phase: 9,
-  realm: "guest",
   path: () => "vm.dataDisk",
   dependsOn: () => ["vm", "disk:data"],
   desired: (world) => {
@@ -39,57 +45,62 @@ export const foldersKind: Kind<DataFolders, FoundFolders> = {
   },
   query: (world) => {
     const folders = wantedFolders(world);
-    const files = folders?.files.map(({ path }) => path) ?? [];
-    return { files: [OWNED_FILE, ...files], units: folders?.units ?? [] };
+    return { hashes: folders?.files.map(({ path }) => path) ?? [], units: folders?.units ?? [] };
   },
-  observe(_world, look, desired) {
-    const wanted = desired.get("folders");
-    const observed = inGuest(look, (facts) => wanted ? observeFolders(wanted, facts) : observeLeft(facts));
-    return Promise.resolve(new Map<string, Observed<FoundFolders>>([["folders", observed]]));
-  },
+  read: ({ facts }, wanted) => wanted ? observeFolders(wanted, facts) : observeLeft(facts),
   compare(desired, observed) {
-    const changes: Change[] = [];
+    const found = new Differences();
     for (const file of desired.files) {
       if (observed.hashes[file.path] === sha256(file.content)) continue;
-      changes.push({ path: file.path, before: "another content", after: "ours", effect: "live" });
+      found.add(file.path, "another content", "ours", { key: "folders", isTold: true });
     }
     for (const unit of observed.inactive) {
-      changes.push({ path: unit, before: "inactive", after: "active", effect: "live" });
+      found.add(unit, "inactive", "active", { key: "folders", isTold: true });
     }
-    return changes;
+    return found.changes;
   },
-  creation: () => ({ effect: "live", reason: "homes, images and volumes live on the data disk" }),
-  async apply(job, desired) {
-    const targets = desired.units.slice(1);
-    await job.owned.run({
+  expected: ({ files }) => ({
+    hashes: Object.fromEntries(files.map(({ path, content }) => [path, sha256(content)])),
+    inactive: [],
+  }),
+  creation: () => ({
+    effect: effectOf("folders"),
+    reason: "homes, images and volumes live on the data disk",
+  }),
+  change(desired) {
+    const [data = "", ...targets] = desired.units;
+    return {
       what: "Mounting the data disk",
-      files: desired.files,
-      after: [
-        `systemctl enable -q --no-reload ${desired.units.join(" ")}`,
-        "systemctl daemon-reload",
-        `systemctl start ${desired.units[0]}`,
-        ...DATA_FOLDERS.map((folder) => `mkdir -p ${DATA}${folder} ${folder}`),
-        `chmod 0710 ${DATA}/var/lib/docker`,
-        `systemctl start ${targets.join(" ")}`,
+      claimed: { folders: true },
+      ops: [
+        ...desired.files.map((file) => ({ op: "own", file }) as const),
+        { op: "systemctl", args: ["enable", "-q", "--no-reload", ...desired.units] },
+        { op: "systemctl", args: ["daemon-reload"] },
+        { op: "systemctl", args: ["start", data], journal: data },
+        ...DATA_FOLDERS.flatMap((folder) => [
+          { op: "make-folder", path: `${DATA}${folder}` } as const,
+          { op: "make-folder", path: folder } as const,
+        ]),
+        { op: "make-folder", path: `${DATA}/var/lib/docker`, mode: "0710" },
+        { op: "systemctl", args: ["start", ...targets] },
       ],
-      signal: job.signal,
-    });
+    };
   },
   // Nothing is unmounted, which would pull the ground from under running containers: it ends with this boot. But the
   // next one must not wait for a disk that is gone, nor the daemons need it.
-  async undo(job) {
+  undoing() {
     const { files, units } = foldersOn("");
-    await job.owned.run({
+    return {
       what: "Forgetting the data disk",
-      before: units.map((unit) =>
-        `[ ! -e ${UNIT_FOLDER}/${unit} ] || systemctl disable -q --no-reload ${unit}`
-      ),
-      removed: files.map(({ path }) => path),
-      after: ["systemctl daemon-reload"],
-      signal: job.signal,
-    });
+      ops: [
+        ...units.map((unit) => ({ op: "retire-unit", unit, keepRunning: true }) as const),
+        ...files.map(({ path }) => ({ op: "disown", path }) as const),
+        { op: "systemctl", args: ["daemon-reload"] },
+      ],
+      forgotten: ["folders"],
+    };
   },
-};
+});
 
 function wantedFolders(world: World): DataFolders | undefined {
   if (world.machine?.vm.dataDiskMiB === undefined) return undefined;
@@ -117,7 +128,7 @@ function foldersOn(uuid: string): DataFolders {
 }
 
 /** A mount unit (systemd.mount(5)); without `nofail`, so that nothing runs beside a missing disk. */
-function mountUnit(where: string, lines: readonly string[], needs?: string): OwnedFile {
+function mountUnit(where: string, lines: readonly string[], needs?: string): TextFile {
   return {
     path: `${UNIT_FOLDER}/${where.slice(1).replaceAll("/", "-")}.mount`,
     content: [
@@ -137,8 +148,6 @@ function mountUnit(where: string, lines: readonly string[], needs?: string): Own
 
 /** What a machine without a data disk has left of one that it had. */
 function observeLeft(facts: GuestFacts): Observed<FoundFolders> {
-  const owned = facts.file(OWNED_FILE);
-  if (owned.state === "unknown") return owned;
   const { files } = ownedOf(facts);
   if (!foldersOn("").files.some(({ path }) => path in files)) return { state: "absent" };
   return { state: "present", owned: true, value: { hashes: {}, inactive: [] } };

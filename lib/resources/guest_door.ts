@@ -1,9 +1,8 @@
-import { agentGuest, agentStatus } from "../agent/client.ts";
-import { connectSsh, type SshConnection } from "../guest/ssh.ts";
-import type { ExecOptions, Guest } from "../guest/types.ts";
+import type { GuestControl } from "../guest/control.ts";
 import { count } from "../host/counts.ts";
 import { UserError } from "../host/errors.ts";
 import type { World } from "./contract.ts";
+import type { GuestConnection } from "./platform.ts";
 import { rootTarget } from "./power.ts";
 import type { RecordStore } from "./record.ts";
 
@@ -14,26 +13,26 @@ import type { RecordStore } from "./record.ts";
 export class GuestDoor implements AsyncDisposable {
   readonly #world: World;
   readonly #store: RecordStore;
-  #direct: Promise<SshConnection> | undefined;
+  #direct: Promise<GuestConnection> | undefined;
 
   constructor(world: World, store: RecordStore) {
     this.#world = world;
     this.#store = store;
   }
 
-  /** A guest to run scripts in, as root. @throws UserError when neither way leads there */
-  async open(): Promise<Guest> {
-    const { folder } = this.#world;
+  /** The guest, as root. @throws UserError when neither way leads there */
+  async open(): Promise<GuestControl> {
+    const { folder, platform } = this.#world;
     // A step may have restarted the VM, or asked too early: a connection that is gone is made anew.
     const direct = await this.#direct?.catch(() => undefined);
     if (direct?.isOpen) return counted(direct);
     this.#direct = undefined;
-    const status = await agentStatus(folder.agentSocket).catch(() => undefined);
-    if (status?.guest.state === "connected") return counted(agentGuest(folder.agentSocket));
+    const status = await platform.agents.status(folder).catch(() => undefined);
+    if (status?.guest.state === "connected") return counted(platform.agents.guest(folder));
     const port = this.#store.value?.sshPort;
     if (port === undefined) throw new UserError("The port of the guest's ssh is not known");
     count("connections");
-    this.#direct = connectSsh(rootTarget(folder, port), { timeoutMs: 30_000 });
+    this.#direct = platform.connect(rootTarget(folder, port), { timeoutMs: 30_000 });
     return counted(await this.#direct);
   }
 
@@ -46,12 +45,15 @@ export class GuestDoor implements AsyncDisposable {
   }
 }
 
-function counted(guest: Guest): Guest {
+function counted(guest: GuestControl): GuestControl {
   return {
-    run: (script: string, options?: ExecOptions) => {
+    look(query, options) {
       count("roundTrips");
-      return guest.run(script, options);
+      return guest.look(query, options);
     },
-    [Symbol.asyncDispose]: () => Promise.resolve(), // the round closes it
+    perform(ops, options) {
+      count("roundTrips");
+      return guest.perform(ops, options);
+    },
   };
 }

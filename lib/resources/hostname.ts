@@ -1,7 +1,5 @@
-import type { Observed } from "../plan/types.ts";
-import { quote } from "../guest/quote.ts";
-import { UserError } from "../host/errors.ts";
-import { inGuest, type Kind } from "./contract.ts";
+import { changeAt } from "./change.ts";
+import { guestKind } from "./guest_kind.ts";
 import { ensureIdentity } from "./power.ts";
 
 const KERNEL = "/proc/sys/kernel/hostname";
@@ -19,49 +17,34 @@ interface Hostname {
 }
 
 /** The guest's host name, which it is told at every boot and can be changed while it runs. */
-export const hostnameKind: Kind<string, Hostname> = {
+export const hostnameKind = guestKind<string, Hostname>({
   kind: "hostname",
   phase: 5,
-  realm: "guest",
   path: () => "hostname",
   dependsOn: () => ["vm"],
   desired: ({ machine }) => new Map(machine ? [["hostname", machine.hostname]] : []),
   query: () => ({ files: [KERNEL, FILE, HOSTS] }),
-  observe(_world, look) {
-    const observed = inGuest<Hostname>(look, (facts) => {
-      const found = [KERNEL, FILE, HOSTS].map((path) => facts.file(path));
-      const texts: string[] = [];
-      for (const fact of found) {
-        if (fact.state === "unknown") return fact;
-        texts.push(fact.state === "present" ? fact.value.text.trim() : "");
-      }
-      const [inForce = "", onDisk = "", hosts = ""] = texts;
-      const row = hosts.split("\n").map((line) => line.split(/\s+/)).find(([address]) =>
-        address === OWN_ADDRESS
-      );
-      return { state: "present", owned: true, value: { inForce, onDisk, resolved: row?.[1] ?? "" } };
-    });
-    return Promise.resolve(new Map<string, Observed<Hostname>>([["hostname", observed]]));
+  read({ facts }) {
+    const texts: string[] = [];
+    for (const fact of [KERNEL, FILE, HOSTS].map((path) => facts.file(path))) {
+      if (fact.state === "unknown") return fact;
+      texts.push(fact.state === "present" ? fact.value.text.trim() : "");
+    }
+    const [inForce = "", onDisk = "", hosts = ""] = texts;
+    const row = hosts.split("\n").map((line) => line.split(/\s+/)).find(([address]) =>
+      address === OWN_ADDRESS
+    );
+    return { state: "present", owned: true, value: { inForce, onDisk, resolved: row?.[1] ?? "" } };
   },
   compare(desired, observed) {
-    const wrong = [observed.inForce, observed.onDisk, observed.resolved].find((name) => name !== desired);
-    return wrong === undefined ? [] : [{ path: "hostname", before: wrong, after: desired, effect: "live" }];
+    const wrong = [observed.inForce, observed.onDisk, observed.resolved].filter((name) => name !== desired);
+    return wrong.length === 0 ? [] : [changeAt("hostname", { before: wrong[0], after: desired })];
   },
-  async apply(job, desired) {
+  expected: (desired) => ({ inForce: desired, onDisk: desired, resolved: desired }),
+  async change(name, job) {
     await ensureIdentity(job.world); // the credentials carry it into the next boot
-    // sethostname(2) through /proc needs no running hostnamed, which would take a second to start.
-    const name = quote(desired);
-    const result = await (await job.guest()).run([
-      "set -e",
-      `printf '%s\\n' ${name} >${FILE}.part; mv -f ${FILE}.part ${FILE}; printf %s ${name} >${KERNEL}`,
-      `[ -e ${HOSTS} ] || printf '127.0.0.1 localhost\\n::1 localhost\\n' >${HOSTS}`,
-      `{ grep -v '^${OWN_ADDRESS}[[:space:]]' ${HOSTS} || :; printf '${OWN_ADDRESS} %s\\n' ${name}; } >${HOSTS}.part`,
-      `chmod 0644 ${HOSTS}.part; mv -f ${HOSTS}.part ${HOSTS}`,
-    ].join("\n"));
-    if (result.code !== 0) {
-      throw new UserError("The guest's host name cannot be set", { output: result.stderr });
-    }
+    return { what: "Setting the host name", ops: [{ op: "hostname", name }] };
   },
   // It goes with the system disk: a guest without a name does not exist.
-  undo: () => Promise.resolve(),
-};
+  undoing: () => ({ what: "Leaving the host name", ops: [] }),
+});

@@ -1,12 +1,8 @@
-import { findBaseImage } from "../image/cache.ts";
-import { ensureBaseImage } from "../image/ensure.ts";
+import { effectOf } from "../config/effects.ts";
 import { packagesFor } from "../image/packages.ts";
 import type { BaseImage, Recipe } from "../image/types.ts";
 import type { Observed } from "../plan/types.ts";
-import { statIfPresent } from "../host/files.ts";
 import type { Job, Kind, World } from "./contract.ts";
-
-const LOCK_TIMEOUT_MS = 30 * 60_000;
 
 /** What goes into the base image of a machine. */
 export function recipeFor(world: World): Recipe | undefined {
@@ -36,39 +32,45 @@ export const imageKind: Kind<Recipe, BaseImage> = {
   async observe(world, _look, desired) {
     const recipe = desired.get("image");
     const base = await recordedBase(world) ??
-      (recipe && await findBaseImage(recipe, { cacheDir: world.cacheDir }));
+      (recipe && await world.platform.images.find(recipe, world.cacheDir));
     const observed: Observed<BaseImage> = base
       ? { state: "present", value: base, owned: false } // shared by machines: no machine takes it away
       : { state: "absent" };
     return new Map([["image", observed]]);
   },
   compare: () => [],
+  expected: ({ name, arch }) => ({
+    name,
+    arch,
+    key: "",
+    disk: "",
+    digest: "",
+    kernel: "",
+    initrd: "",
+    commandLine: "",
+    sizeMiB: 0,
+    builtAt: "",
+  }),
   creation: (world) => ({
-    effect: "live",
+    effect: effectOf("image"),
     reason: world.record?.base ? "the base image under the system disk is gone" : "is built on this computer",
   }),
   apply: async (job, recipe) => {
     await baseFor(job, recipe);
   },
   undo: () => Promise.resolve(),
+  // The cache is nobody's machine: it may be filled before anything that runs is stopped for it.
+  async preflight(jobs) {
+    for (const { job, desired } of jobs) if (desired) await baseFor(job, desired);
+  },
 };
 
 /** The base image that a machine's recipe asks for, built now if the cache does not hold it. */
 export async function baseFor(job: Job, recipe: Recipe): Promise<BaseImage> {
-  return await ensureBaseImage(recipe, {
-    cacheDir: job.world.cacheDir,
-    onProgress: job.progress,
-    signal: job.signal,
-    lockTimeoutMs: LOCK_TIMEOUT_MS,
-  });
+  return await job.world.platform.images.ensure(recipe, job.world.cacheDir, job);
 }
 
 /** The base that the system disk was made on, as long as its files are there. */
-async function recordedBase(world: World): Promise<BaseImage | undefined> {
-  const base = world.record?.base;
-  if (!base) return undefined;
-  for (const file of [base.disk, base.kernel, base.initrd]) {
-    if (await statIfPresent(file) === undefined) return undefined;
-  }
-  return base;
+async function recordedBase({ record, platform }: World): Promise<BaseImage | undefined> {
+  return record?.base && await platform.images.isWhole(record.base) ? record.base : undefined;
 }

@@ -1,14 +1,15 @@
 import type { MountLook } from "../agent/api.ts";
+import { effectOf } from "../config/effects.ts";
 import type { Mount } from "../config/types.ts";
 import type { GuestFacts } from "../guest/query.ts";
-import { quote } from "../guest/quote.ts";
 import { exists, sha256 } from "../host/files.ts";
 import type { Change, Observed } from "../plan/types.ts";
-import { inGuest, type Kind, type Look } from "./contract.ts";
+import { Differences } from "./change.ts";
+import type { Look } from "./contract.ts";
+import { guestKind, idOf } from "./guest_kind.ts";
 import { shareOf } from "./mount_share.ts";
-import { OWNED_FILE, ownedOf } from "./owned.ts";
+import { mountAt, MOUNTINFO, unitName, unitPath } from "./mount_units.ts";
 
-const MOUNTINFO = "/proc/self/mountinfo";
 const KIND = "mount:";
 
 /** A mount as wanted; `sourceMissing` makes it one that cannot be made now. */
@@ -27,11 +28,10 @@ interface FoundMount {
 }
 
 /** Host folders in the guest, each a systemd mount unit of ours over a 9p share. */
-export const mountKind: Kind<WantedMount, FoundMount> = {
+export const mountKind = guestKind<WantedMount, FoundMount>({
   kind: "mount",
   phase: 10,
-  realm: "guest",
-  path: () => "mounts",
+  path: (address) => `mounts[${idOf(address)}]`,
   dependsOn: () => ["vm", "folders"],
   async desired({ machine }) {
     const mounts = await Promise.all((machine?.mounts ?? []).map(async (mount) => {
@@ -39,105 +39,87 @@ export const mountKind: Kind<WantedMount, FoundMount> = {
     }));
     return new Map(mounts.map((mount) => [`${KIND}${mount.target}`, mount]));
   },
-  query: (world) => ({
-    files: [MOUNTINFO, OWNED_FILE, ...(world.machine?.mounts ?? []).map(({ target }) => unitPath(target))],
+  query: (_world, addresses) => ({
+    files: [MOUNTINFO],
+    hashes: addresses.map((address) => unitPath(idOf(address))),
   }),
-  observe(_world, look, desired) {
-    const found = new Map<string, Observed<FoundMount>>();
-    for (const [address, mount] of desired) {
-      found.set(address, inGuest(look, (facts) => observeMount(mount.target, look, facts, true)));
-    }
-    for (const target of ownedTargets(look)) {
-      const address = `${KIND}${target}`;
-      if (!found.has(address)) {
-        found.set(
-          address,
-          inGuest(look, (facts) => observeMount(target, look, facts, false)),
-        );
-      }
-    }
-    return Promise.resolve(found);
-  },
+  read: ({ facts, address, look }, desired) =>
+    observeMount(idOf(address), { look, facts, wanted: desired !== undefined }),
   compare: compareMount,
+  expected: (desired) => ({
+    tag: shareOf(desired).tag,
+    type: desired.type,
+    writable: desired.writable,
+    unitHash: sha256(unitText(desired)),
+    sides: { target: desired.target, state: "same" },
+  }),
   refusal: (_world, desired) =>
     desired.sourceMissing ? `its source ${desired.source} is not there` : undefined,
-  creation: (_world, _look, desired) => ({ effect: "live", reason: `${desired.type} of ${desired.source}` }),
-  async apply(job, desired) {
+  creation: (desired) => ({
+    effect: effectOf("mounts", "remount"),
+    reason: `${desired.type} of ${desired.source}`,
+  }),
+  change(desired, { step }) {
     const unit = unitName(desired.target);
-    await job.owned.run({
+    return {
       what: `Mounting ${desired.target}`,
-      files: [{ path: unitPath(desired.target), content: unitText(desired), mode: "0644" }],
-      after: [
-        makeFolderScript(desired.target),
-        `systemctl enable -q --no-reload ${quote(unit)}`,
-        "systemctl daemon-reload",
-        `systemctl restart ${quote(unit)} || { journalctl -q --no-pager -n 5 -u ${quote(unit)}; exit 1; }`,
+      claimed: { [step.address]: { target: desired.target } },
+      ops: [
+        { op: "own", file: { path: unitPath(desired.target), content: unitText(desired), mode: "0644" } },
+        { op: "make-folder", path: desired.target, remember: true },
+        { op: "systemctl", args: ["enable", "-q", "--no-reload", unit] },
+        { op: "systemctl", args: ["daemon-reload"] },
+        { op: "systemctl", args: ["restart", unit], journal: unit },
       ],
-      applied: { [job.step.address]: { target: desired.target } },
-      signal: job.signal,
-    });
+    };
   },
-  async undo(job) {
-    const target = job.step.address.slice(KIND.length);
-    const unit = quote(unitName(target));
-    await job.owned.run({
+  undoing({ step }) {
+    const target = idOf(step.address);
+    return {
       what: `Unmounting ${target}`,
-      before: [
-        `if systemctl cat -- ${unit} >/dev/null 2>&1; then systemctl disable -q --no-reload --now ${unit}; fi`,
+      ops: [
+        { op: "retire-unit", unit: unitName(target) },
+        { op: "disown", path: unitPath(target) },
+        { op: "systemctl", args: ["daemon-reload"] },
+        { op: "remove-folder", path: target },
       ],
-      removed: [unitPath(target)],
-      after: ["systemctl daemon-reload", removeFolderScript(target)],
-      forgotten: [job.step.address],
-      signal: job.signal,
-    });
+      forgotten: [step.address],
+    };
   },
-};
+  alone: true,
+});
 
-/** Where the guest remembers that a mount's folder was made for it. */
-function madeMark(target: string): string {
-  return quote(`/var/lib/machine/made/${unitName(target)}`);
-}
-
-/** Makes the folder to mount on, and remembers whether it was there before. */
-export function makeFolderScript(target: string): string {
-  const folder = quote(target);
-  return `[ -d ${folder} ] || { mkdir -p /var/lib/machine/made; : >${
-    madeMark(target)
-  }; mkdir -p ${folder}; }`;
-}
-
-/**
- * Removes the folder if it was made for the mount and is empty. One that was there before stays: inside another
- * mount it is a folder of the host.
- */
-export function removeFolderScript(target: string): string {
-  const mark = madeMark(target);
-  return `[ ! -e ${mark} ] || { rm -f ${mark}; rmdir ${quote(target)} 2>/dev/null || true; }`;
-}
+const TOLD = { which: "remount", isTold: true } as const;
 
 function compareMount(desired: WantedMount, observed: FoundMount): readonly Change[] {
-  const changes: Change[] = [];
-  const differ = (path: string, before: unknown, after: unknown, note?: string) =>
-    changes.push({ path, before, after, effect: "live", ...(note ? { note } : {}) });
+  const found = new Differences();
+  const path = `mounts[${desired.target}]`;
   if (observed.tag === undefined) {
-    differ("mounts", "not mounted", "mounted");
+    found.add(path, "not mounted", "mounted", { key: "mounts", ...TOLD });
   } else {
-    if (observed.type !== desired.type) differ("mounts.type", observed.type, desired.type);
-    if (observed.writable !== desired.writable) {
-      differ("mounts.writable", observed.writable, desired.writable);
+    // Whether QEMU needs a new share for it, and with it a restart, is said by the VM's own line.
+    found.compare(`${path}.type`, observed.type, desired.type, { which: "remount" });
+    found.compare(`${path}.writable`, observed.writable, desired.writable, { which: "remount" });
+    if (observed.tag !== shareOf(desired).tag) {
+      found.add(`${path}.source`, "another folder", desired.source, TOLD);
     }
-    if (observed.tag !== shareOf(desired).tag) differ("mounts.source", "another folder", desired.source);
   }
   if (observed.unitHash !== sha256(unitText(desired))) {
-    differ("mounts.options", "another mount unit", "ours");
+    found.add(`${path}.options`, "another mount unit", "ours", { isTold: true });
   }
   if (observed.sides?.state === "differs") {
-    differ("mounts.source", "shows something else", desired.source, observed.sides.reason);
+    found.add(`${path}.source`, "shows something else", desired.source, {
+      ...TOLD,
+      note: observed.sides.reason,
+    });
   }
-  return changes;
+  return found.changes;
 }
 
-function observeMount(target: string, look: Look, facts: GuestFacts, wanted: boolean): Observed<FoundMount> {
+function observeMount(
+  target: string,
+  { look, facts, wanted }: { readonly look: Look; readonly facts: GuestFacts; readonly wanted: boolean },
+): Observed<FoundMount> {
   const mountinfo = facts.file(MOUNTINFO);
   if (mountinfo.state !== "present") {
     return { state: "unknown", reason: mountinfo.state === "unknown" ? mountinfo.reason : `no ${MOUNTINFO}` };
@@ -162,52 +144,6 @@ function observeMount(target: string, look: Look, facts: GuestFacts, wanted: boo
       sides: row && sides,
     },
   };
-}
-
-function ownedTargets(look: Look): string[] {
-  if (look.guest.state !== "facts") return [];
-  const { applied } = ownedOf(look.guest.facts);
-  return Object.keys(applied).flatMap((address) =>
-    address.startsWith(KIND) ? [address.slice(KIND.length)] : []
-  );
-}
-
-/** The uppermost mount at a path (proc_pid_mountinfo(5): fields 5, 6, and type and source after " - "). */
-function mountAt(
-  mountinfo: string,
-  target: string,
-): { readonly type: string; readonly source: string; readonly writable: boolean } | undefined {
-  const encoded = target.replace(/[ \t\n\\]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, "0")}`);
-  let found;
-  for (const line of mountinfo.split("\n")) {
-    const fields = line.split(" ");
-    const separator = fields.indexOf("-");
-    if (fields[4] !== encoded || separator < 0) continue;
-    const superOptions = fields[separator + 3]?.split(",") ?? [];
-    found = {
-      type: fields[separator + 1]!,
-      source: fields[separator + 2]!,
-      writable: !fields[5]!.split(",").includes("ro") && !superOptions.includes("ro"),
-    };
-  }
-  return found;
-}
-
-/** systemd's name of the unit that mounts a path (systemd-escape(1), --path). */
-export function unitName(target: string): string {
-  const bytes = new TextEncoder().encode(target.replace(/^\/+|\/+$/g, ""));
-  let name = "";
-  for (const [index, byte] of bytes.entries()) {
-    const char = String.fromCharCode(byte);
-    if (char === "/") name += "-";
-    else if (/[A-Za-z0-9:_]/.test(char) || char === "." && index > 0) name += char;
-    else name += `\\x${byte.toString(16).padStart(2, "0")}`;
-  }
-  return `${name}.mount`;
-}
-
-function unitPath(target: string): string {
-  return `/etc/systemd/system/${unitName(target)}`;
 }
 
 /**

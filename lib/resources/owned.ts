@@ -1,9 +1,9 @@
+import type { Json } from "../config/types.ts";
+import type { GuestControl } from "../guest/control.ts";
+import type { GuestFileContent, GuestOp } from "../guest/ops.ts";
 import type { GuestFacts } from "../guest/query.ts";
-import { quote } from "../guest/quote.ts";
-import type { Guest } from "../guest/types.ts";
 import { UserError } from "../host/errors.ts";
 import { sha256 } from "../host/files.ts";
-import type { Json } from "../config/types.ts";
 
 /** The guest's own list of what we put into it. */
 export const OWNED_FILE = "/var/lib/machine/owned.json";
@@ -19,12 +19,18 @@ export interface Owned {
 
 const NOTHING: Owned = { version: 1, files: {}, applied: {} };
 
+/** The list of each look, read once: hundreds of things ask for it. */
+const lists = new WeakMap<GuestFacts, Owned>();
+
 /** Reads the list out of a look. A guest without one owns nothing of ours; a damaged one is said. */
 export function ownedOf(facts: GuestFacts): Owned {
+  const known = lists.get(facts);
+  if (known) return known;
   const fact = facts.file(OWNED_FILE);
-  if (fact.state === "absent") return NOTHING;
   if (fact.state === "unknown") throw new UserError(`Cannot read ${OWNED_FILE} in the guest: ${fact.reason}`);
-  return parseOwned(fact.value.text);
+  const list = fact.state === "absent" ? NOTHING : parseOwned(fact.value.text);
+  lists.set(facts, list);
+  return list;
 }
 
 function parseOwned(text: string): Owned {
@@ -45,147 +51,141 @@ function parseOwned(text: string): Owned {
   return { ...NOTHING, ...list };
 }
 
-/** The guest's list, kept in step with what is written there. */
+/**
+ * A step of a change: an operation, or a file that becomes ours (`own`) or ceases to be (`disown`), with what stood
+ * there before kept, and put back.
+ */
+export type OwnedOp =
+  | GuestOp
+  | { readonly op: "own"; readonly file: GuestFileContent }
+  | { readonly op: "disown"; readonly path: string }
+  /** The file stays as somebody else has made it; only our mark goes, and what was kept: another one stands there now. */
+  | { readonly op: "abandon"; readonly path: string };
+
+/** One change of the guest: what is done, and what is noted of it. */
+export interface OwnedChange {
+  /** What is being done, for the message when it fails. */
+  readonly what: string;
+  readonly ops: readonly OwnedOp[];
+  /** Noted before anything is done: what is ours, should the change be cut off in the middle. */
+  readonly claimed?: Readonly<Record<string, Json>>;
+  /** Noted once everything is done. */
+  readonly applied?: Readonly<Record<string, Json>>;
+  readonly forgotten?: readonly string[];
+  readonly timeoutMs?: number;
+}
+
+/** Several changes as one: the guest is asked once, and files next to each other are written by one process. */
+export function joinChanges(changes: readonly OwnedChange[]): OwnedChange {
+  const [first] = changes;
+  return {
+    what: changes.length === 1 ? first!.what : `${first!.what} and ${changes.length - 1} more`,
+    ops: changes.flatMap(({ ops }) => ops),
+    claimed: Object.assign({}, ...changes.map(({ claimed }) => claimed ?? {})),
+    applied: Object.assign({}, ...changes.map(({ applied }) => applied ?? {})),
+    forgotten: changes.flatMap(({ forgotten }) => forgotten ?? []),
+    timeoutMs: changes.reduce((sum, { timeoutMs }) => Math.max(sum, timeoutMs ?? DEFAULT_MS), DEFAULT_MS),
+  };
+}
+
+const DEFAULT_MS = 120_000;
+
+/** The guest's list, kept in step with what is done there. */
 export class OwnedStore {
-  readonly #guest: () => Promise<Guest>;
+  readonly #guest: () => Promise<GuestControl>;
   #value: Owned | undefined;
 
-  constructor(guest: () => Promise<Guest>, value: Owned | undefined) {
+  constructor(guest: () => Promise<GuestControl>, value: Owned | undefined) {
     this.#guest = guest;
     this.#value = value;
   }
 
   /** The list as it is now; read from the guest on first use. */
   async read(): Promise<Owned> {
-    if (this.#value) return this.#value;
-    const result = await (await this.#guest()).run(
-      `if [ -e ${OWNED_FILE} ]; then cat ${OWNED_FILE}; else echo '{}'; fi`,
-    );
-    if (result.code !== 0) {
-      throw new UserError(`Cannot read ${OWNED_FILE} in the guest`, { output: result.stderr });
-    }
-    return this.#value = parseOwned(result.stdout);
+    return this.#value ??= ownedOf(await (await this.#guest()).look({ files: [OWNED_FILE] }));
   }
 
   /**
-   * Runs a script in the guest that puts files there, and notes them in the same round trip. What comes is on the
-   * list before it is made, and what goes stays on it until it is gone: at whatever line the script ends, what is
-   * ours is known to be ours, and the same change can be made again.
-   * @throws UserError with the script's output when it fails
+   * Makes a change and notes it, in one round trip. What comes is on the list before it is made, and what goes stays
+   * on it until it is gone: wherever the change is cut off, what is ours is known to be ours, and the same change can
+   * be made again.
+   * @returns what the operations said
+   * @throws UserError with their output when one fails
    */
-  async run(change: OwnedChange): Promise<string> {
+  async run(change: OwnedChange, signal?: AbortSignal): Promise<string> {
     const before = await this.read();
     const during = withAdditions(before, change);
-    const after = withoutRemovals(during, change);
-    const files = change.files ?? [];
-    const removed = change.removed ?? [];
-    const script = [
-      "set -e",
-      "mkdir -p -m 0755 /var/lib/machine",
-      ...files.filter((file) => !(file.path in before.files)).map((file) => keepScript(file.path)),
-      ...listScript(before, during),
-      ...(change.before ?? []),
-      ...files.map(writeFileScript),
-      ...removed.map(putBackScript),
-      ...(change.after ?? []),
-      ...listScript(during, after),
-      ...(removed.length === 0 ? [] : [`rm -rf ${removed.map(keptPath).join(" ")}`]),
-    ].join("\n");
-    const result = await (await this.#guest()).run(script, {
-      timeoutMs: change.timeoutMs ?? 120_000,
-      ...(change.signal ? { signal: change.signal } : {}),
+    const after = withRemovals(during, change);
+    const gone = change.ops.flatMap((op) => op.op === "disown" || op.op === "abandon" ? [op.path] : []);
+    const ops: GuestOp[] = [
+      ...change.ops.flatMap((op): GuestOp[] =>
+        op.op === "own" && !(op.file.path in before.files) ? [{ op: "keep", path: op.file.path }] : []
+      ),
+      ...listOps(before, during),
+      ...joinWrites(change.ops.flatMap(plainOps)),
+      ...listOps(during, after),
+      ...gone.map((path): GuestOp => ({ op: "drop-kept", path })),
+    ];
+    if (ops.length === 0) return "";
+    this.#value = undefined; // if this fails, only the guest knows
+    const result = await (await this.#guest()).perform(ops, {
+      timeoutMs: change.timeoutMs ?? DEFAULT_MS,
+      ...(signal ? { signal } : {}),
     });
-    this.#value = result.code === 0 ? after : undefined; // after a failure only the guest knows
-    if (result.code !== 0) {
+    if (!result.ok) {
       throw new UserError(`${change.what} failed in the guest with exit code ${result.code}`, {
-        output: `${result.stdout}${result.stderr}`.trim(),
+        output: result.output,
       });
     }
-    return result.stdout;
+    this.#value = after;
+    return result.output;
   }
 }
 
-/** A file for the guest. */
-export interface OwnedFile {
-  readonly path: string;
-  readonly content: string;
-  /** Octal, e.g. "0644". */
-  readonly mode: string;
+function plainOps(op: OwnedOp): readonly GuestOp[] {
+  if (op.op === "own") return [{ op: "write", files: [op.file] }];
+  if (op.op === "disown") return [{ op: "put-back", path: op.path }];
+  return op.op === "abandon" ? [] : [op];
 }
 
-/** One change of the guest: files, commands before and after them, and what to note. */
-export interface OwnedChange {
-  /** What is being done, for the message when it fails. */
-  readonly what: string;
-  readonly before?: readonly string[];
-  readonly files?: readonly OwnedFile[];
-  readonly removed?: readonly string[];
-  readonly after?: readonly string[];
-  readonly applied?: Readonly<Record<string, Json>>;
-  readonly forgotten?: readonly string[];
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+/** Writes, and installations of packages, that follow each other are one. */
+function joinWrites(ops: readonly GuestOp[]): GuestOp[] {
+  const joined: GuestOp[] = [];
+  for (const op of ops) {
+    const last = joined.at(-1);
+    if (op.op === "write" && last?.op === "write") {
+      joined[joined.length - 1] = { op: "write", files: [...last.files, ...op.files] };
+    } else if (
+      (op.op === "install-packages" || op.op === "remove-packages") && last !== undefined && last.op === op.op
+    ) {
+      joined[joined.length - 1] = { op: op.op, names: [...last.names, ...op.names] };
+    } else joined.push(op);
+  }
+  return joined;
 }
 
 function withAdditions(list: Owned, change: OwnedChange): Owned {
-  const written = (change.files ?? []).map((file) => [file.path, sha256(file.content)] as const);
+  const written = change.ops.flatMap((op) =>
+    op.op === "own" ? [[op.file.path, sha256(op.file.content)] as const] : []
+  );
   return {
     version: 1,
     files: { ...list.files, ...Object.fromEntries(written) },
-    applied: { ...list.applied, ...change.applied },
+    applied: { ...list.applied, ...change.claimed },
   };
 }
 
-function withoutRemovals(list: Owned, change: OwnedChange): Owned {
+function withRemovals(list: Owned, change: OwnedChange): Owned {
   const files = { ...list.files };
-  for (const path of change.removed ?? []) delete files[path];
-  const applied = { ...list.applied };
+  for (const op of change.ops) if (op.op === "disown" || op.op === "abandon") delete files[op.path];
+  const applied = { ...list.applied, ...change.applied };
   for (const address of change.forgotten ?? []) delete applied[address];
   return { version: 1, files, applied };
 }
 
-/** Shell lines that bring the list from one state to the next, safe from a guest that dies right after. */
-function listScript(from: Owned, to: Owned): string[] {
+/** Brings the list from one state to the next. */
+function listOps(from: Owned, to: Owned): GuestOp[] {
   const content = JSON.stringify(to);
   if (content === JSON.stringify(from)) return [];
-  return [writeFileScript({ path: OWNED_FILE, content, mode: "0600" }), `sync ${OWNED_FILE}`];
-}
-
-/** Where the file that stood at a path before ours is kept. */
-function keptPath(path: string): string {
-  return `/var/lib/machine/before/${sha256(path).slice(0, 16)}`;
-}
-
-/** Keeps, once, what stands at a path that is not ours yet. */
-function keepScript(path: string): string {
-  const kept = keptPath(path);
-  return `{ ! ${isThere(quote(path))}; } || ${isThere(kept)} || ` +
-    `{ mkdir -p -m 0700 /var/lib/machine/before; cp -a ${
-      quote(path)
-    } ${kept}.part; mv -fT ${kept}.part ${kept}; }`;
-}
-
-/** Puts back what stood there before ours; an absent path becomes absent again. What is kept stays for a retry. */
-function putBackScript(path: string): string {
-  const [kept, part] = [keptPath(path), quote(`${path}.machine-part`)];
-  return `if ${isThere(kept)}; then cp -a ${kept} ${part}; mv -fT ${part} ${quote(path)}; ` +
-    `else rm -f ${quote(path)}; fi`;
-}
-
-/** A shell condition: a link that leads nowhere is there too. */
-function isThere(word: string): string {
-  return `{ [ -e ${word} ] || [ -L ${word} ]; }`;
-}
-
-/** Shell lines that replace a file as a whole: written beside it, then renamed. */
-export function writeFileScript(file: OwnedFile): string {
-  const path = quote(file.path);
-  const folder = quote(file.path.slice(0, file.path.lastIndexOf("/")) || "/");
-  const part = quote(`${file.path}.machine-part`);
-  return [
-    `[ -d ${folder} ] || mkdir -p ${folder}`,
-    `(umask 077; printf %s ${quote(file.content)} >${part})`,
-    `chmod ${file.mode} ${part}`,
-    `mv -fT ${part} ${path}`, // -T: a folder of that name is an error, not a place to move into
-  ].join("\n");
+  return [{ op: "write", files: [{ path: OWNED_FILE, content, mode: "0600" }] }];
 }

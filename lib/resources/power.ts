@@ -1,29 +1,14 @@
-import { chooseAccel, defaultCpu } from "../drivers/qemu/accel.ts";
-import { addForward } from "../drivers/qemu/forward.ts";
-import { isGuestNetworkUp } from "../drivers/qemu/network_up.ts";
-import { findQemuProgram } from "../drivers/qemu/program.ts";
-import { bootFailure, startQemu } from "../drivers/qemu/start.ts";
-import { findQemu } from "../drivers/qemu/look.ts";
-import { stopQemu } from "../drivers/qemu/stop.ts";
 import type { VmDisk, VmSpec } from "../drivers/types.ts";
 import { credentialsFor } from "../guest/credentials.ts";
 import { makeKeyPair } from "../guest/keys.ts";
-import { waitForSsh } from "../guest/ssh.ts";
 import type { SshTarget } from "../guest/types.ts";
-import { waitFor } from "../host/clock.ts";
-import { isAbort, UserError } from "../host/errors.ts";
+import { UserError } from "../host/errors.ts";
 import { exists, readText, readTextIfPresent, writeAtomic } from "../host/files.ts";
 import { freePort } from "../host/ports.ts";
-import { tail } from "../host/process.ts";
 import type { MachineFolder } from "../host/paths.ts";
 import type { Job, World } from "./contract.ts";
+import { diskFile, diskId } from "./disk_names.ts";
 import { mountableShares } from "./mount_share.ts";
-
-/** Under emulation, on a busy host, a boot may take several times its usual 15 s. */
-const BOOT_MS = 180_000;
-/** After this time the guest's ssh is tried in any case: a guest may keep its card's filter to itself. */
-const NETWORK_MS = 90_000;
-const MOST_SILENCES = 5;
 
 /** How root is reached in a machine's guest. */
 export function rootTarget(folder: MachineFolder, port: number): SshTarget {
@@ -46,95 +31,49 @@ export async function powerOn(job: Job): Promise<void> {
     throw new UserError("The system disk's base image is not known", { hint: "Run the apply again" });
   }
   await ensureIdentity(world);
-  const qemu = await findQemuProgram(machine.vm.arch);
   progress("choosing the accelerator");
-  const proof = await chooseAccel({
+  const chosen = await world.platform.vm.chooseAccel({
     wanted: machine.vm.accel,
+    cpu: machine.vm.cpu,
     arch: machine.vm.arch,
-    qemu,
     kernel: base.kernel,
     cacheDir: world.cacheDir,
     signal: job.signal,
   });
-  if (proof.fresh && proof.accel === "tcg") {
+  if (chosen.disappointment !== undefined) {
     job.note(
-      `KVM runs no guest here (${proof.reason}): the machine is emulated, which is several times slower`,
+      `KVM runs no guest here (${chosen.disappointment}): the machine is emulated, which is several times slower`,
     );
   }
   const port = await chooseSshPort(job);
   const spec: VmSpec = {
     name: machine.name,
     arch: machine.vm.arch,
-    accel: proof.accel,
-    cpu: machine.vm.cpu === "auto" ? defaultCpu(proof.accel, qemu.major) : machine.vm.cpu,
+    accel: chosen.accel,
+    cpu: chosen.cpu,
     cpus: machine.vm.cpus,
     memoryMiB: machine.vm.memoryMiB,
     mac: store.value!.mac,
-    disks: await disksOf(folder),
+    disks: await disksOf(world),
     shares: await mountableShares(machine.mounts),
     kernel: base.kernel,
     initrd: base.initrd,
     commandLine: base.commandLine,
   };
-  progress(`starting QEMU ${qemu.version} (${proof.accel})`);
   const started = performance.now();
-  const pid = await startQemu(spec, folder, qemu);
-  await waitForGuest(job, rootTarget(folder, port), pid);
+  const pid = await world.platform.vm.start(spec, folder, job);
+  const boot = { target: rootTarget(folder, port), pid, progress, signal: job.signal };
+  await world.platform.vm.awaitGuest(folder, boot);
   await store.update({ stopped: undefined, bootMs: Math.round(performance.now() - started) });
-}
-
-/**
- * Adds the forward to the guest's ssh and waits for a guest that answers; ends early, with its console's words,
- * when it never will. The forward comes once the guest's network is up: what connects before is held by QEMU.
- */
-export async function waitForGuest(job: Job, target: SshTarget, pid: number): Promise<void> {
-  const { folder } = job.world;
-  const lost = new AbortController();
-  let failure: string | undefined;
-  const watch = setInterval(async () => {
-    failure ??= await bootFailure(folder, pid);
-    if (failure !== undefined) lost.abort(new UserError("The guest does not boot"));
-  }, 500);
-  const signal = AbortSignal.any([job.signal, lost.signal]);
-  try {
-    job.progress("booting, waiting for the guest's network");
-    await waitForNetwork(folder, signal);
-    await addForward(folder, { protocol: "tcp", host: "127.0.0.1", hostPort: target.port, guestPort: 22 });
-    job.progress("booting, waiting for the guest's ssh");
-    await using _guest = await waitForSsh(target, { timeoutMs: BOOT_MS, signal });
-  } catch (cause) {
-    if (job.signal.aborted || failure === undefined) throw cause;
-    throw new UserError(`The guest does not boot: ${failure}`, {
-      cause,
-      output: tail(await readTextIfPresent(folder.serialLog) ?? "", 15),
-      hint: `The guest's console is in ${folder.serialLog}`,
-    });
-  } finally {
-    clearInterval(watch);
-  }
-}
-
-async function waitForNetwork(folder: MachineFolder, signal: AbortSignal): Promise<void> {
-  let silences = 0;
-  const isUp = async (): Promise<true | undefined> => {
-    try {
-      return await isGuestNetworkUp(folder) || undefined;
-    } catch (error) {
-      // On a busy host QEMU's monitor may stay silent for a moment while the guest boots.
-      if (!isAbort(error) || ++silences >= MOST_SILENCES) throw error;
-      return undefined;
-    }
-  };
-  await waitFor(isUp, { timeoutMs: NETWORK_MS, maxDelayMs: 100, signal });
 }
 
 /** Stops the VM, softly where the guest can be reached. Nothing happens when it does not run. */
 export async function powerOff(job: Job): Promise<void> {
-  const { folder } = job.world;
-  if (await findQemu(folder) === undefined) return;
+  const { folder, platform } = job.world;
+  if (await platform.vm.process(folder) === undefined) return;
   const reachable = job.look.vm.state === "running" && job.look.guest.state === "facts";
-  await stopQemu(folder, {
-    onWait: job.progress,
+  await platform.vm.stop(folder, {
+    progress: job.progress,
     signal: job.signal,
     ...(reachable ? { powerOff: () => askToPowerOff(job) } : {}),
   });
@@ -142,7 +81,8 @@ export async function powerOff(job: Job): Promise<void> {
 
 async function askToPowerOff(job: Job): Promise<void> {
   // The answer may be cut off by the very thing it asks for: the process's end is what counts.
-  await (await job.guest()).run("systemctl poweroff --no-block", { timeoutMs: 10_000 });
+  const ops = [{ op: "systemctl", args: ["poweroff", "--no-block"] }] as const;
+  await (await job.guest()).perform(ops, { timeoutMs: 10_000 });
 }
 
 /** Makes the machine's keys once, and writes what the guest is told of them at every boot. */
@@ -174,11 +114,17 @@ async function writeIfOther(path: string, text: string): Promise<void> {
   if (await readTextIfPresent(path) !== text) await writeAtomic(path, text);
 }
 
-async function disksOf(folder: MachineFolder): Promise<VmDisk[]> {
-  const data = await exists(folder.dataDisk)
-    ? [{ id: "data", file: folder.dataDisk, format: "raw" as const }]
-    : [];
-  return [{ id: "system", file: folder.disk, format: "qcow2" }, ...data];
+/** The disks that a VM starts with: those that are there. A further one that is missing is plugged once it is made. */
+async function disksOf({ folder, platform, machine }: World): Promise<VmDisk[]> {
+  const raw = [
+    { id: "data", file: folder.dataDisk },
+    ...(machine?.vm.disks ?? []).map(({ name }) => ({ id: diskId(name), file: diskFile(folder, name) })),
+  ];
+  const there = await Promise.all(raw.map(({ file }) => platform.disks.exists(file)));
+  return [
+    { id: "system", file: folder.disk, format: "qcow2" },
+    ...raw.filter((_, index) => there[index]).map((disk) => ({ ...disk, format: "raw" as const })),
+  ];
 }
 
 /** The port of the file; without one the port chosen before, as long as it is free, else a new one. */

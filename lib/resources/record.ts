@@ -25,6 +25,8 @@ export interface MachineRecord {
   /** The port on the host that leads to the guest's sshd. */
   readonly sshPort?: number;
   readonly dataDiskUuid?: string;
+  /** Disks whose growth was begun and is not known to be done, with their size before it in MiB. */
+  readonly growing?: Readonly<Record<Address, number>>;
   /** The base image under the system disk, recorded when the disk was made. */
   readonly base?: BaseImage;
   /** The machine as last applied to its end, in normal form. */

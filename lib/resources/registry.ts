@@ -4,12 +4,20 @@ import { dataDiskKind } from "./data_disk.ts";
 import { dockerContextKind } from "./docker/context.ts";
 import { dockerEngineKind } from "./docker/engine.ts";
 import { dockerSocketKind } from "./docker/socket.ts";
+import { diskKind } from "./disks.ts";
+import { envKind } from "./env.ts";
+import { fileKind } from "./files.ts";
 import { foldersKind } from "./folders.ts";
 import { hostnameKind } from "./hostname.ts";
 import { imageKind } from "./image.ts";
+import { moduleKind } from "./modules.ts";
 import { mountKind } from "./mounts.ts";
+import { packageKind } from "./packages.ts";
+import { provisionKind } from "./provision.ts";
 import { sshConfigKind } from "./ssh_config.ts";
 import { systemDiskKind } from "./system_disk.ts";
+import { sysctlKind } from "./sysctl.ts";
+import { timezoneKind } from "./timezone.ts";
 import { userKind } from "./user.ts";
 import { vmKind } from "./vm.ts";
 
@@ -21,10 +29,18 @@ export const KINDS: readonly AnyKind[] = [
   vmKind,
   agentKind,
   hostnameKind,
+  timezoneKind,
+  packageKind,
+  moduleKind,
+  sysctlKind,
   foldersKind,
+  diskKind,
   mountKind,
   userKind,
+  envKind,
+  fileKind,
   dockerEngineKind,
+  provisionKind,
   dockerSocketKind,
   dockerContextKind,
   sshConfigKind,

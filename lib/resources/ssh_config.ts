@@ -4,12 +4,13 @@ import {
   ensurePrivateDir,
   exists,
   readTextIfPresent,
+  removeIfEmpty,
   removeIfPresent,
   writeAtomic,
-  writeThroughLinks,
 } from "../host/files.ts";
 import { listNames, removeUnfinished } from "../host/folders.ts";
-import type { Change } from "../plan/types.ts";
+import { writeThroughLinks } from "../host/linked_file.ts";
+import { Differences } from "./change.ts";
 import type { Kind, World } from "./contract.ts";
 import { withHostLock } from "./host_lock.ts";
 import { readRecord, settingsOf } from "./record.ts";
@@ -50,20 +51,16 @@ export const sshConfigKind: Kind<WantedSshConfig, FoundSshConfig> = {
     return new Map([[ADDRESS, mine ? { state: "present", owned: true, value } : { state: "absent" }]]);
   },
   compare(desired, observed) {
-    const changes: Change[] = [];
+    const found = new Differences();
     if (observed.file !== desired.file) {
-      changes.push({ path: sshConfigPath(), before: "another content", after: "ours", effect: "live" });
+      found.add(sshConfigPath(), "another content", "ours", { key: "ssh.config" });
     }
     if (desired.included ? !observed.included : observed.block) {
-      changes.push({
-        path: "ssh.config",
-        before: !desired.included,
-        after: desired.included,
-        effect: "live",
-      });
+      found.add("ssh.config", !desired.included, desired.included);
     }
-    return changes;
+    return found.changes;
   },
+  expected: ({ file, included }) => ({ file, included, block: included }),
   apply: (job) =>
     withHostLock(job, "ssh-config", () => writeSshConfig({ ...job.world, record: job.store.value })),
   undo: (job) => withHostLock(job, "ssh-config", () => writeSshConfig({ ...job.world, machine: undefined })),
@@ -73,13 +70,15 @@ export const sshConfigKind: Kind<WantedSshConfig, FoundSshConfig> = {
 async function writeSshConfig(world: World): Promise<void> {
   await removeUnfinished(machineHome()); // what a killed command left: nobody else writes here under the lock
   const wanted = await wantedSshConfig(world);
+  // By our file a machine is known to be in it: what leads there goes before it, and comes after it.
+  if (!wanted.included) await syncBlock(false);
   if (wanted.file === "") {
     await removeIfPresent(sshConfigPath());
   } else {
     await ensurePrivateDir(machineHome());
     await writeAtomic(sshConfigPath(), wanted.file);
   }
-  await syncBlock(wanted.included);
+  if (wanted.included) await syncBlock(true);
 }
 
 /** Puts our block into the user's file or takes it out; every other byte stays. */
@@ -93,8 +92,10 @@ async function syncBlock(wanted: boolean): Promise<void> {
   }
   if (wanted || !text.includes(includeBlock())) return;
   const rest = text.replace(includeBlock(), "");
-  if (rest === "") await removeIfPresent(path);
-  else await writeThroughLinks(path, rest, 0o600);
+  if (rest === "") {
+    await removeIfPresent(path);
+    await removeIfEmpty(join(homeDir(), ".ssh"));
+  } else await writeThroughLinks(path, rest, 0o600);
 }
 
 /** The line for ~/.ssh/config that makes `ssh machine-NAME` work. */

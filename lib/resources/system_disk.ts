@@ -1,14 +1,10 @@
-import { dirname } from "node:path";
-import { growOverlay, makeOverlay, readOverlay } from "../drivers/qemu/disks.ts";
-import { findQemu } from "../drivers/qemu/look.ts";
-import { resizeLive } from "../drivers/qemu/resize.ts";
-import { readBaseImage } from "../image/cache.ts";
-import type { Change, Observed } from "../plan/types.ts";
-import { removeIfPresent } from "../host/files.ts";
 import { UserError } from "../host/errors.ts";
+import type { Observed } from "../plan/types.ts";
+import { Differences } from "./change.ts";
 import type { Job, Kind, Look, World } from "./contract.ts";
 import { baseFor, recipeFor } from "./image.ts";
 import { runningContainers } from "./docker/containers.ts";
+import { countedMiB, whileGrowing } from "./growing.ts";
 import { powerOff } from "./power.ts";
 
 /** The system disk as wanted. */
@@ -43,44 +39,41 @@ export const systemDiskKind: Kind<SystemDisk, FoundSystemDisk> = {
     ),
   observe: async (world, look) => new Map([["disk:system", await observeDisk(world, look)]]),
   compare(desired, observed) {
-    const changes: Change[] = [];
-    const differ = (path: string, before: unknown, after: unknown, effect: Change["effect"], note?: string) =>
-      changes.push({ path, before, after, effect, ...(note ? { note } : {}) });
-    if (observed.broken) differ("vm.image", observed.image, desired.image, "recreate", observed.broken);
-    if (observed.image !== desired.image) differ("vm.image", observed.image, desired.image, "recreate");
-    if (observed.arch !== desired.arch) differ("vm.arch", observed.arch, desired.arch, "recreate");
+    const found = new Differences();
+    if (observed.broken) found.add("vm.image", observed.image, desired.image, { note: observed.broken });
+    found.compare("vm.image", observed.image, desired.image);
+    found.compare("vm.arch", observed.arch, desired.arch);
     const [before, after] = [`${observed.sizeMiB}MiB`, `${desired.sizeMiB}MiB`];
-    if (observed.sizeMiB < desired.sizeMiB) differ("vm.disk", before, after, "live");
+    if (observed.sizeMiB < desired.sizeMiB) found.add("vm.disk", before, after, { which: "grow" });
     if (observed.sizeMiB > desired.sizeMiB) {
-      differ("vm.disk", before, after, "recreate", "a disk cannot shrink");
+      found.add("vm.disk", before, after, { which: "shrink", note: "a disk cannot shrink" });
     }
-    return changes;
+    return found.changes;
   },
+  expected: (desired) => desired,
   interrupts: (world) => runningContainers(world),
   async apply(job, desired) {
-    const { folder } = job.world;
-    if (job.step.action === "update") {
-      return await grow(job, desired.sizeMiB);
-    }
+    const { folder, platform: { disks } } = job.world;
+    if (job.step.action === "update") return await grow(job, desired.sizeMiB);
     if (job.step.action === "recreate") {
       await powerOff(job);
-      await removeIfPresent(folder.disk);
+      await disks.remove(folder.disk);
     }
     const base = await baseFor(job, recipeFor(job.world)!);
     // Nothing was applied to a new disk yet: what differs on it was not changed by anybody.
     await job.store.update({ base, applied: {} });
-    await makeOverlay(folder.disk, base.disk, Math.max(desired.sizeMiB, base.sizeMiB));
+    await disks.makeOverlay(folder.disk, base.disk, Math.max(desired.sizeMiB, base.sizeMiB));
   },
   async undo(job) {
     await powerOff(job);
-    for (const file of [job.world.folder.disk, `${job.world.folder.disk}.part`]) await removeIfPresent(file);
+    await job.world.platform.disks.remove(job.world.folder.disk);
     await job.store.update({ base: undefined });
   },
 };
 
 async function observeDisk(world: World, look: Look): Promise<Observed<FoundSystemDisk>> {
   const running = look.vm.state === "running" ? look.vm.disks.find(({ id }) => id === "system") : undefined;
-  const disk = running ?? await readOverlay(world.folder.disk);
+  const disk = running ?? await world.platform.disks.readOverlay(world.folder.disk);
   if (!disk) return { state: "absent" };
   const base = world.record?.base;
   const broken = await brokenBase(world, disk.backing);
@@ -88,7 +81,7 @@ async function observeDisk(world: World, look: Look): Promise<Observed<FoundSyst
     state: "present",
     owned: true,
     value: {
-      sizeMiB: disk.sizeMiB,
+      sizeMiB: countedMiB(world.record, "disk:system", disk.sizeMiB),
       image: base?.name ?? "unknown",
       arch: base?.arch ?? "unknown",
       ...(broken ? { broken } : {}),
@@ -100,19 +93,23 @@ async function observeDisk(world: World, look: Look): Promise<Observed<FoundSyst
 async function brokenBase(world: World, backing: string | undefined): Promise<string | undefined> {
   const recorded = world.record?.base;
   if (!recorded || !backing) return "the record of its base image is lost";
-  const cached = await readBaseImage(dirname(backing));
+  const cached = await world.platform.images.under(backing);
   if (!cached) return "the base image that it stands on is gone";
   return cached.digest === recorded.digest ? undefined : "the base image that it stands on was replaced";
 }
 
 async function grow(job: Job, sizeMiB: number): Promise<void> {
-  const { folder } = job.world;
-  // Asked now: a step before this one may have powered the VM off.
-  if (await findQemu(folder) === undefined) return await growOverlay(folder.disk, sizeMiB);
-  await resizeLive(folder, "system", sizeMiB);
-  // ext4 grows while it is mounted; the image has no partition table (resize2fs(8)).
-  const result = await (await job.guest()).run("resize2fs /dev/disk/by-id/virtio-system 2>&1");
-  if (result.code !== 0) {
-    throw new UserError("The guest cannot grow its filesystem", { output: result.stdout });
-  }
+  const { folder, platform } = job.world;
+  const former = await platform.disks.readOverlay(folder.disk);
+  await whileGrowing(job, former?.sizeMiB ?? 0, async () => {
+    // Asked now: a step before this one may have powered the VM off. The next boot grows the filesystem.
+    if (await platform.vm.process(folder) === undefined) {
+      return await platform.disks.growOverlay(folder.disk, sizeMiB);
+    }
+    await platform.vm.resizeDisk(folder, "system", sizeMiB);
+    // ext4 grows while it is mounted; the image has no partition table (resize2fs(8)).
+    const ops = [{ op: "grow-filesystem", device: "/dev/disk/by-id/virtio-system" }] as const;
+    const result = await (await job.guest()).perform(ops);
+    if (!result.ok) throw new UserError("The guest cannot grow its filesystem", { output: result.output });
+  });
 }

@@ -1,14 +1,13 @@
-import { defaultCpu, rememberedAccel } from "../drivers/qemu/accel.ts";
-import { removeForward } from "../drivers/qemu/forward.ts";
 import type { RunningVm, VmForward } from "../drivers/types.ts";
 import type { Accel, Machine } from "../config/types.ts";
-import type { Change, Effect, Observed } from "../plan/types.ts";
-import { removeIfPresent, statIfPresent } from "../host/files.ts";
+import type { Change, Observed } from "../plan/types.ts";
+import { removeIfPresent } from "../host/files.ts";
 import { freePort } from "../host/ports.ts";
+import { changeAt, Differences } from "./change.ts";
 import type { Job, Kind, Look, World } from "./contract.ts";
 import { runningContainers } from "./docker/containers.ts";
 import { mountableShares } from "./mount_share.ts";
-import { powerOff, powerOn, rootTarget, waitForGuest } from "./power.ts";
+import { powerOff, powerOn, rootTarget } from "./power.ts";
 
 /** The VM as wanted. */
 interface WantedVm {
@@ -24,8 +23,14 @@ interface WantedVm {
 
 /** The VM as found: running, or down and why. */
 type FoundVm =
-  | { readonly running: false; readonly why: string; readonly effect: Effect }
-  | { readonly running: true; readonly vm: RunningVm; readonly provenAccel: Accel | undefined };
+  | { readonly running: false; readonly why: string; readonly which: "down" | "stuck" }
+  | { readonly running: true; readonly vm: RunningVm; readonly usual: UsualVm };
+
+/** What "auto" means here, as far as it is known without trying. */
+interface UsualVm {
+  readonly accel: Accel;
+  readonly cpu: (accel: Accel) => string;
+}
 
 /** The QEMU process, compared with what QEMU says of itself. */
 export const vmKind: Kind<WantedVm, FoundVm> = {
@@ -38,16 +43,12 @@ export const vmKind: Kind<WantedVm, FoundVm> = {
   observe: async (world, look) => new Map([["vm", await observeVm(world, look)]]),
   compare(desired, observed) {
     if (!observed.running) {
-      return [{
-        path: "vm.running",
-        before: false,
-        after: true,
-        effect: observed.effect,
-        note: observed.why,
-      }];
+      const words = { which: observed.which, note: observed.why };
+      return [changeAt("vm.running", { before: false, after: true }, words)];
     }
-    return compareRunning(desired, observed.vm, observed.provenAccel);
+    return compareRunning(desired, observed.vm, observed.usual);
   },
+  expected: expectedVm,
   interrupts: (world) => runningContainers(world),
   async apply(job) {
     const live = job.step.action === "update" && job.step.effect === "live" &&
@@ -75,6 +76,29 @@ async function wantedVm(machine: Machine): Promise<WantedVm> {
   };
 }
 
+/** A VM that was started as wanted; what only its start decides is taken as it is. */
+function expectedVm(desired: WantedVm): FoundVm {
+  const accel = desired.accel === "auto" ? "tcg" : desired.accel;
+  const cpu = desired.cpu === "auto" ? "auto" : desired.cpu;
+  return {
+    running: true,
+    usual: { accel, cpu: () => "auto" },
+    vm: {
+      state: "running",
+      pid: 0,
+      status: "running",
+      qemuVersion: "",
+      accel,
+      cpu,
+      cpus: desired.cpus,
+      memoryMiB: desired.memoryMiB,
+      shares: desired.shares.map(({ tag }) => tag),
+      disks: [{ id: "system", sizeMiB: 0 }, ...(desired.dataDisk ? [{ id: "data", sizeMiB: 0 }] : [])],
+      forwards: [{ protocol: "tcp", host: "127.0.0.1", hostPort: desired.sshPort, guestPort: 22 }],
+    },
+  };
+}
+
 async function observeVm(world: World, look: Look): Promise<Observed<FoundVm>> {
   if (look.vm.state === "unknown") return { state: "unknown", reason: look.vm.reason };
   if (look.vm.state === "running") {
@@ -84,59 +108,54 @@ async function observeVm(world: World, look: Look): Promise<Observed<FoundVm>> {
       return {
         state: "present",
         owned: true,
-        value: { running: false, why: look.guest.reason, effect: "restart" },
+        value: { running: false, why: look.guest.reason, which: "stuck" },
       };
     }
     return {
       state: "present",
       owned: true,
-      value: { running: true, vm: look.vm, provenAccel: await provenAccel(world) },
+      value: { running: true, vm: look.vm, usual: await usualVm(world, look.vm) },
     };
   }
-  if (await statIfPresent(world.folder.disk) === undefined) return { state: "absent" };
+  if (!await world.platform.disks.exists(world.folder.disk)) return { state: "absent" };
   const why = world.record?.stopped
     ? "stopped; apply starts it"
     : look.vm.crashed
     ? `not running: ${look.vm.reason}, and nobody stopped it`
     : "not running";
-  return { state: "present", owned: true, value: { running: false, why, effect: "live" } };
+  return { state: "present", owned: true, value: { running: false, why, which: "down" } };
 }
 
-async function provenAccel(world: World): Promise<Accel | undefined> {
-  if (world.machine?.vm.accel !== "auto") return undefined;
-  // What was proven holds for one version of QEMU; asking its version costs a process, so trust the one that runs.
-  return (await rememberedAccel(world.cacheDir))?.accel;
+async function usualVm({ platform, cacheDir, machine }: World, vm: RunningVm): Promise<UsualVm> {
+  const proven = machine?.vm.accel === "auto" ? await platform.vm.rememberedAccel(cacheDir) : undefined;
+  return { accel: proven ?? vm.accel, cpu: (accel) => platform.vm.defaultCpu(accel, vm.qemuVersion) };
 }
 
-function compareRunning(desired: WantedVm, vm: RunningVm, proven: Accel | undefined): Change[] {
-  const changes: Change[] = [];
-  const differ = (path: string, before: unknown, after: unknown, effect: Effect, note?: string) =>
-    changes.push({ path, before, after, effect, ...(note ? { note } : {}) });
+function compareRunning(desired: WantedVm, vm: RunningVm, usual: UsualVm): Change[] {
+  const found = new Differences();
   if (vm.status !== "running") {
-    differ("vm.running", vm.status, "running", "restart", `QEMU says "${vm.status}"`);
+    found.add("vm.running", vm.status, "running", { which: "stuck", note: `QEMU says "${vm.status}"` });
   }
-  if (vm.cpus !== desired.cpus) differ("vm.cpus", vm.cpus, desired.cpus, "restart");
-  if (vm.memoryMiB !== desired.memoryMiB) {
-    differ("vm.memory", `${vm.memoryMiB}MiB`, `${desired.memoryMiB}MiB`, "restart");
-  }
-  const accel = desired.accel === "auto" ? proven ?? vm.accel : desired.accel;
-  if (vm.accel !== accel) differ("vm.accel", vm.accel, accel, "restart");
-  const cpu = desired.cpu === "auto" ? defaultCpu(accel, Number(vm.qemuVersion.split(".")[0])) : desired.cpu;
-  if (vm.cpu !== cpu) differ("vm.cpu", vm.cpu, cpu, "restart");
+  found.compare("vm.cpus", vm.cpus, desired.cpus);
+  found.compare("vm.memory", `${vm.memoryMiB}MiB`, `${desired.memoryMiB}MiB`);
+  const accel = desired.accel === "auto" ? usual.accel : desired.accel;
+  found.compare("vm.accel", vm.accel, accel);
+  found.compare("vm.cpu", vm.cpu, desired.cpu === "auto" ? usual.cpu(accel) : desired.cpu);
   if (desired.dataDisk && !vm.disks.some(({ id }) => id === "data")) {
-    differ("vm.dataDisk", "not attached", "attached", "restart");
+    found.add("vm.dataDisk", "not attached", "attached", { which: "attach", isTold: true });
   }
   for (const share of desired.shares) {
     // A share that nobody wants any more stays until the next start: its mount is gone, and it harms nobody.
     if (!vm.shares.includes(share.tag)) {
-      differ("mounts", undefined, share.source, "restart", "QEMU takes a new 9p source only when it starts");
+      const note = "QEMU takes a new 9p source only when it starts";
+      found.add("mounts", undefined, share.source, { which: "add", note });
     }
   }
   const forward = sshForward(vm);
   if (!forward || desired.sshPort !== 0 && forward.hostPort !== desired.sshPort) {
-    differ("ssh.port", forward?.hostPort, desired.sshPort || "any", "live");
+    found.add("ssh.port", forward?.hostPort, desired.sshPort || "any");
   }
-  return changes;
+  return found.changes;
 }
 
 /** The forward that leads to the guest's sshd. */
@@ -145,14 +164,15 @@ export function sshForward(vm: RunningVm): VmForward | undefined {
 }
 
 async function moveSshPort(job: Job): Promise<void> {
-  const { folder, machine, record } = job.world;
+  const { folder, machine, record, platform } = job.world;
   if (job.look.vm.state !== "running") return;
   const before = sshForward(job.look.vm);
   // With any port allowed, the one chosen before may be taken by now: then it is another one.
   const hostPort = machine!.ssh.port || freePort(record.sshPort);
   // Without a forward nobody has seen the guest yet: a former command may have been killed while it booted.
-  await waitForGuest(job, rootTarget(folder, hostPort), job.look.vm.pid);
+  const target = rootTarget(folder, hostPort);
+  await platform.vm.awaitGuest(folder, { ...job, target, pid: job.look.vm.pid });
   await job.store.update({ sshPort: hostPort });
   // Last: a new port that is taken leaves the guest reachable by the old one.
-  if (before) await removeForward(folder, before);
+  if (before) await platform.vm.removeForward(folder, before);
 }

@@ -1,41 +1,7 @@
-import type { Action, Effect, Plan } from "../plan/types.ts";
+import type { Action, Plan } from "../plan/types.ts";
 import { worstEffect } from "../plan/effects.ts";
+import type { PlanJson, PlansJson } from "./plan_schema.ts";
 import { maskSecrets } from "./value.ts";
-
-/** The plan as programs read it; a new major `formatVersion` comes when a field changes its meaning or goes. */
-export interface PlanJson {
-  readonly formatVersion: "1";
-  readonly machine: string;
-  readonly changes: readonly ChangeJson[];
-  /** False: more may follow once these changes are made. */
-  readonly complete: boolean;
-  readonly summary: {
-    readonly add: number;
-    readonly change: number;
-    readonly recreate: number;
-    readonly remove: number;
-    readonly deferred: number;
-    readonly blocked: number;
-    readonly unchanged: number;
-    readonly worstEffect: Effect;
-  };
-}
-
-/** One difference. */
-export interface ChangeJson {
-  readonly address: string;
-  readonly action: Action;
-  readonly effect: Effect;
-  readonly reason: string | null;
-  readonly interrupts: readonly string[];
-  readonly paths: readonly {
-    readonly path: string;
-    readonly before: unknown;
-    readonly after: unknown;
-    readonly effect: Effect;
-    readonly note: string | null;
-  }[];
-}
 
 /** Gives the plan as JSON data, secrets masked. What is equal is counted, and listed only when asked for. */
 export function planJson(plan: Plan, options: { readonly verbose: boolean }): PlanJson {
@@ -43,6 +9,7 @@ export function planJson(plan: Plan, options: { readonly verbose: boolean }): Pl
   return {
     formatVersion: "1",
     machine: plan.machine,
+    targets: plan.targets ?? [],
     changes: plan.changes.filter((change) => options.verbose || change.action !== "none").map((change) => ({
       address: change.address,
       action: change.action,
@@ -69,6 +36,16 @@ export function planJson(plan: Plan, options: { readonly verbose: boolean }): Pl
       worstEffect: worstEffect(plan),
     },
   };
+}
+
+/** What `diff` gives: a plan, or all of them where its file declares several machines. */
+export function plansJson(
+  plans: readonly Plan[],
+  options: { readonly verbose: boolean; readonly isSeveral: boolean },
+): PlanJson | PlansJson {
+  const [only] = plans;
+  if (only !== undefined && !options.isSeveral) return planJson(only, options);
+  return { formatVersion: "1", plans: plans.map((plan) => planJson(plan, options)) };
 }
 
 /** How many lines of a plan there are of each action. */

@@ -1,4 +1,4 @@
-import type { Action, Change, Plan, PlannedChange } from "../plan/types.ts";
+import type { Action, Address, Change, Plan, PlannedChange } from "../plan/types.ts";
 import { isConverged, worstEffect } from "../plan/effects.ts";
 import { clip, printable, type Style } from "./style.ts";
 import { countActions } from "./plan_json.ts";
@@ -11,6 +11,8 @@ export interface PlanTextOptions {
   readonly verbose: boolean;
   /** Where a key of the file stands, ready to print, e.g. `machine.yaml:31:5`. */
   readonly positionOf: (path: string) => string | undefined;
+  /** Stands before every address: `NAME/` where a command is about several machines. */
+  readonly prefix?: string;
 }
 
 const SYMBOLS: Readonly<Record<Action, string>> = {
@@ -30,7 +32,7 @@ const VALUE_COLUMNS = 60;
 export function planText(plan: Plan, options: PlanTextOptions): string {
   const shown = plan.changes.filter((change) => options.verbose || change.action !== "none");
   const widths = {
-    address: Math.max(0, ...shown.map((change) => change.address.length)),
+    address: Math.max(0, ...shown.map((change) => shownAddress(change, options).length)),
     action: Math.max(0, ...shown.map((change) => change.action.length)),
   };
   const lines = shown.flatMap((change) => [
@@ -41,9 +43,20 @@ export function planText(plan: Plan, options: PlanTextOptions): string {
   return [...lines, summaryLine(plan, options.style)].join("\n") + "\n";
 }
 
+/** An address as it is printed and can be typed again. */
+export function shownAddress(
+  { address }: { readonly address: Address },
+  { prefix = "" }: Pick<PlanTextOptions, "prefix">,
+): string {
+  return `${prefix}${address}`;
+}
+
 /** What a plan comes to, in one line. */
 export function summaryLine(plan: Plan, style: Style): string {
-  if (isConverged(plan)) return style.green("No differences.");
+  const limited = plan.targets === undefined
+    ? ""
+    : ` Limited to ${plan.targets.join(", ")} and what that needs.`;
+  if (isConverged(plan)) return style.green(`No differences.${limited}`);
   const count = countActions(plan);
   const parts = [`${count.create} to add`, `${count.update} to change`];
   if (count.recreate > 0) parts.push(`${count.recreate} to recreate`);
@@ -52,7 +65,7 @@ export function summaryLine(plan: Plan, style: Style): string {
   const works = count.create + count.update + count.recreate + count.delete > 0;
   const worst = works ? ` Worst effect: ${worstEffect(plan)}.` : "";
   const open = plan.complete ? "" : " Not complete: more may follow once these are done.";
-  return style.bold(`Plan: ${parts.join(", ")}.${worst}${open}`);
+  return style.bold(`Plan: ${parts.join(", ")}.${worst}${open}${limited}`);
 }
 
 /** One line of a plan without its paths, for lists of what is open. */
@@ -65,7 +78,9 @@ export function changeLine(
   const position = change.path === undefined ? undefined : options.positionOf(change.path);
   const acts = change.action !== "none" && change.action !== "blocked" && change.action !== "deferred";
   const parts = [
-    `${paint(change.action, style)(SYMBOLS[change.action])} ${change.address.padEnd(widths.address)}`,
+    `${paint(change.action, style)(SYMBOLS[change.action])} ${
+      shownAddress(change, options).padEnd(widths.address)
+    }`,
     change.action.padEnd(widths.action),
     acts ? change.effect.padEnd(8) : "",
     reasonOf(change),

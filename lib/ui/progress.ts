@@ -8,6 +8,8 @@ export interface ProgressOptions {
   readonly style: Style;
   /** `-q`: nothing but failures. */
   readonly quiet: boolean;
+  /** Stands before every address: `NAME/` where a command is about several machines. */
+  readonly prefix?: string;
   /** Milliseconds of a clock that only goes forward. */
   readonly now?: () => number;
   /** Calls back regularly until the returned function is called; tests drive it by hand. */
@@ -28,6 +30,8 @@ export interface Progress {
 
 const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const FRAME_MS = 100;
+/** From this number on, steps that are done at once are shown as one. */
+const MANY = 5;
 /** At most one plain line per step in this time: logs stay readable. */
 const LINE_EVERY_MS = 2000;
 
@@ -43,6 +47,8 @@ const PAST: Readonly<Record<Action, string>> = {
 
 interface Step {
   readonly address: Address;
+  /** Its name on the screen. */
+  readonly shown: string;
   readonly startedMs: number;
   /** What is being done or waited for. */
   text: string;
@@ -52,12 +58,14 @@ interface Step {
 
 /** Shows events as they happen: a spinner with what is waited for on a terminal, else plain lines. */
 export function showProgress(options: ProgressOptions): Progress {
-  const { stream, style, quiet } = options;
+  const { stream, style, quiet, prefix = "" } = options;
   const now = options.now ?? (() => performance.now());
   const tick = options.tick ?? everyFrame;
   let step: Step | undefined;
   let stopTicking: (() => void) | undefined;
   let frame = 0;
+  /** Steps that are shown as one. */
+  let together = new Map<Address, "waits" | "begun">();
 
   function line(text: string): void {
     pause();
@@ -74,7 +82,7 @@ export function showProgress(options: ProgressOptions): Progress {
   function draw(): void {
     if (step === undefined) return;
     const elapsed = `  ${Math.floor((now() - step.startedMs) / 1000)} s`;
-    const text = clip(`${step.address}  ${step.text}`, stream.columns - elapsed.length - 3);
+    const text = clip(`${step.shown}  ${step.text}`, stream.columns - elapsed.length - 3);
     stream.write(`\r\x1b[2K${style.yellow(FRAMES[frame++ % FRAMES.length]!)} ${text}${style.dim(elapsed)}`);
   }
 
@@ -83,11 +91,11 @@ export function showProgress(options: ProgressOptions): Progress {
     draw();
   }
 
-  function begin(address: Address, text: string): void {
+  function begin(address: Address, text: string, shown = `${prefix}${address}`): void {
     const startedMs = now();
-    step = { address, startedMs, text: oneLine(text), saidMs: startedMs, saidText: oneLine(text) };
+    step = { address, shown, startedMs, text: oneLine(text), saidMs: startedMs, saidText: oneLine(text) };
     if (stream.isTerminal) spin();
-    else line(`· ${address}  ${step.text}`);
+    else line(`· ${shown}  ${step.text}`.trimEnd());
   }
 
   function goOn(event: ApplyEvent & { kind: "progress" }): void {
@@ -99,7 +107,7 @@ export function showProgress(options: ProgressOptions): Progress {
     if (now() - step.saidMs < LINE_EVERY_MS || text === step.saidText) return;
     step.saidMs = now();
     step.saidText = text;
-    line(`· ${step.address}  ${text}  ${formatMs(now() - step.startedMs)}`);
+    line(`· ${step.shown}  ${text}  ${formatMs(now() - step.startedMs)}`);
   }
 
   function end(address: Address, text: string): void {
@@ -107,26 +115,59 @@ export function showProgress(options: ProgressOptions): Progress {
     line(text);
   }
 
+  /** Of steps that are shown as one; one that begins again is done on its own, because together they failed. */
+  function isHidden(event: ApplyEvent): boolean {
+    if (event.kind !== "step-start" && event.kind !== "step-done") return false;
+    const state = together.get(event.address);
+    if (state === "begun" && event.kind === "step-start") together = new Map();
+    if (state === "waits") together.set(event.address, "begun");
+    return together.has(event.address);
+  }
+
+  /** The name of steps that are done at once: `500 × file`, as everywhere with the machine before the kind. */
+  function manyOf(event: ApplyEvent & { kind: "together-start" | "together-done" }, before = ""): string {
+    return `${event.addresses.length} × ${before}${event.of}`;
+  }
+
   function handle(event: ApplyEvent): void {
+    if (isHidden(event)) return;
     switch (event.kind) {
+      case "together-start":
+        if (event.addresses.length < MANY) return;
+        together = new Map(event.addresses.map((address) => [address, "waits"]));
+        return begin(manyOf(event), "", manyOf(event, prefix));
+      case "together-done": {
+        if (together.size === 0) return;
+        together = new Map();
+        return end(
+          manyOf(event),
+          `${style.green("✓")} ${manyOf(event, prefix)}  ${PAST[event.action]}  ${formatMs(event.ms)}`,
+        );
+      }
       case "plan":
         return pause();
       case "step-start":
         return begin(event.address, event.text);
       case "progress":
-        return goOn(event);
+        return goOn(step && together.has(event.address) ? { ...event, address: step.address } : event);
       case "step-done":
         return end(
           event.address,
-          `${style.green("✓")} ${event.address}  ${PAST[event.action]}  ${formatMs(event.ms)}`,
+          `${style.green("✓")} ${prefix}${event.address}  ${event.past ?? PAST[event.action]}  ${
+            formatMs(event.ms)
+          }`,
         );
       case "step-failed":
         return end(
           event.address,
-          `${style.red("✗")} ${event.address}  ${event.action} failed: ${oneLine(event.error)}`,
+          `${style.red("✗")} ${prefix}${event.address}  ${event.action} failed: ${oneLine(event.error)}`,
         );
       case "step-skipped":
-        return line(`- ${event.address}  left out, because ${event.because} failed`);
+        return line(`- ${prefix}${event.address}  left out, because ${prefix}${event.because} failed`);
+      case "output":
+        return printable(event.text).trimEnd().split("\n").forEach((text) =>
+          line(`${style.dim("│")} ${text}`)
+        );
       case "waiting":
         return line(`· ${printable(event.text)}`);
       case "note":
@@ -151,7 +192,7 @@ export function showProgress(options: ProgressOptions): Progress {
 
 /** A step that nobody sees, remembered because an interruption names it. */
 function silentStep(address: Address, startedMs: number): Step {
-  return { address, startedMs, text: "", saidMs: startedMs, saidText: "" };
+  return { address, shown: address, startedMs, text: "", saidMs: startedMs, saidText: "" };
 }
 
 function oneLine(text: string): string {

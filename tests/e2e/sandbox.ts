@@ -84,9 +84,10 @@ export class Sandbox implements AsyncDisposable {
     return this.#options.program ?? [Deno.execPath(), "run", "-A", "--no-check", MAIN];
   }
 
-  /** Writes the machine file. */
-  async write(file: MachineFile): Promise<void> {
-    await Deno.writeTextFile(this.file, `${JSON.stringify(file, undefined, 2)}\n`);
+  /** Writes the machine file: a document for each machine. */
+  async write(...machines: readonly MachineFile[]): Promise<void> {
+    const documents = machines.map((machine) => `${JSON.stringify(machine, undefined, 2)}\n`);
+    await Deno.writeTextFile(this.file, documents.join("---\n"));
   }
 
   /** Runs a machine command to its end. */
@@ -124,8 +125,8 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** Runs a script in a guest as root, over the agent's connection; gives what it printed. */
-  async inGuest(name: string, script: string): Promise<string> {
-    const result = await agentGuest(this.folder(name).agentSocket).run(script);
+  async inGuest(name: string, script: string, timeoutMs = 60_000): Promise<string> {
+    const result = await agentGuest(this.folder(name).agentSocket).run(script, { timeoutMs });
     assert.equal(result.code, 0, `${script}\n${result.stdout}${result.stderr}`);
     return result.stdout.trimEnd();
   }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { ApplyEvent } from "../../lib/apply/events.ts";
 import { deleteMachine } from "../../lib/apply/delete.ts";
 import { diffMachine } from "../../lib/apply/diff.ts";
 import { applyMachine } from "../../lib/apply/apply.ts";
-import { takeLock } from "../../lib/apply/operation.ts";
+import { underLock } from "../../lib/apply/operation.ts";
 import { makeDataDisk, makeOverlay } from "../../lib/drivers/qemu/disks.ts";
 import { machineFolder } from "../../lib/host/paths.ts";
 import { runOrThrow } from "../../lib/host/process.ts";
@@ -92,14 +92,17 @@ for (const kept of [false, true]) {
     withHome(async (home) => {
       const folder = await makeStopped(home);
       if (kept) await deleteMachine({ ...options(["live"]), data: false });
-      const before = (await namesIn(folder.root)).filter((name) => !/^lock$|\.tmp$/.test(name));
+      // The lock and the journal are of every command that might have changed something.
+      const others = async () =>
+        (await namesIn(folder.root)).filter((name) => !/^(lock|events\.jsonl)$|\.tmp$/.test(name));
+      const before = await others();
       const refused = await deleteMachine({
         ...options(["live", "service", "restart", "recreate"]),
         data: true,
       });
       assert.equal(refused.exitCode, 4);
       assert.match(refused.reason ?? "", /--allow data-loss/);
-      assert.deepEqual((await namesIn(folder.root)).filter((name) => name !== "lock"), before);
+      assert.deepEqual(await others(), before);
       assert.equal((await deleteMachine({ ...options(), data: true })).exitCode, 0);
       await assert.rejects(Deno.stat(join(home, ".machine")), Deno.errors.NotFound);
     }));
@@ -130,7 +133,7 @@ Deno.test("diffMachine() looks at a machine whose first apply was killed before 
     await store.ensure("dev", RECORD.origin);
     await store.update({ machine: MACHINE, sshPort: 40022, dataDiskUuid: RECORD.dataDiskUuid });
     const { plan } = await diffMachine(loaded, new AbortController().signal);
-    assert.equal(plan.changes.find(({ address }) => address === "user")?.action, "create");
+    assert.equal(plan.changes.find(({ address }) => address === "user:ada")?.action, "create");
   }));
 
 Deno.test("diffMachine() writes nothing and tells of another origin", () =>
@@ -194,13 +197,18 @@ async function snapshot(folder: string): Promise<Record<string, number>> {
   return times;
 }
 
-Deno.test("takeLock() removes what a killed command was writing, and nothing else", () =>
+Deno.test("underLock() removes what a killed command was writing, and nothing else", () =>
   withHome(async () => {
     const folder = machineFolder("dev");
     await Deno.mkdir(folder.root, { recursive: true, mode: 0o700 });
     for (const name of ["record.json.0a1b2c3d.tmp", "record.json"]) {
       await Deno.writeTextFile(join(folder.root, name), "{}");
     }
-    using _held = await takeLock(folder, options());
-    assert.deepEqual((await namesIn(folder.root)).sort(), ["lock", "record.json"]);
+    let names: readonly string[] = [];
+    const outcome = { exitCode: 0, done: [], failed: [], skipped: [], open: [] };
+    await underLock(folder, options(), async () => {
+      names = (await namesIn(folder.root)).filter((name) => name !== basename(folder.events));
+      return outcome;
+    });
+    assert.deepEqual(names, ["lock", "record.json"]);
   }));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { approvalFor, approvalQuestion, isYes } from "../../lib/cli/approval.ts";
+import { approvalFor, approvalQuestion, isYes, removalApproval } from "../../lib/cli/approval.ts";
 import { EFFECTS } from "../../lib/plan/effects.ts";
 import type { Effect, Plan } from "../../lib/plan/types.ts";
 
@@ -65,4 +65,19 @@ Deno.test("approvalQuestion() names the worst effect and what causes it", () => 
     approvalQuestion(planOf("recreate", "data-loss")),
     /^DATA IS LOST: thing:1\nApply these changes\? \[y\/N\] $/,
   );
+});
+
+Deno.test("removalApproval() lets nothing be deleted without a yes, not even what is harmless", async () => {
+  const silent = removalApproval({ yes: false, allow: ["recreate"] }, undefined);
+  assert.deepEqual([[...silent.allowed], silent.ask], [[], undefined]);
+  const agreed = removalApproval({ yes: true, allow: [] }, undefined);
+  assert.deepEqual(EFFECTS.filter((effect) => agreed.allowed.has(effect)), COVERED);
+  let question = "";
+  const person = removalApproval({ yes: false, allow: [] }, (asked) => {
+    question = asked;
+    return Promise.resolve("y");
+  });
+  assert.deepEqual([...person.allowed], []);
+  assert.equal(await person.ask?.(planOf("live")), true);
+  assert.equal(question, 'Delete machine "dev"? Its data disk is kept. [y/N] ');
 });

@@ -1,20 +1,12 @@
 import assert from "node:assert/strict";
 import type { OperationOptions, Outcome } from "../../lib/apply/types.ts";
-import type { Context } from "../../lib/cli/context.ts";
 import { watchInterrupts } from "../../lib/cli/interrupts.ts";
-import { type OperationCommand, runOperation } from "../../lib/cli/operation.ts";
+import { carryOut, type OperationCommand, runOperation } from "../../lib/cli/operation.ts";
 import { EXIT, UserError } from "../../lib/host/errors.ts";
 import type { Plan } from "../../lib/plan/types.ts";
+import { fakeContext, GLOBALS, makeKeyboard } from "./cli_fixture.ts";
 
-const COMMAND: OperationCommand = {
-  file: undefined,
-  machine: undefined,
-  output: "text",
-  quiet: false,
-  verbose: false,
-  noColor: false,
-  lockTimeoutMs: 1000,
-};
+const COMMAND: OperationCommand = { ...GLOBALS, lockTimeoutMs: 1000 };
 
 const PLAN: Plan = {
   machine: "dev",
@@ -23,43 +15,6 @@ const PLAN: Plan = {
 };
 
 const DONE: Outcome = { exitCode: 0, done: ["vm"], failed: [], skipped: [], open: [] };
-
-/** A context that remembers what was written, and answers questions with the given line. */
-function fakeContext(answer?: string) {
-  const written = { out: "", err: "" };
-  const keyboard = makeKeyboard();
-  const stream = (name: "out" | "err") => ({
-    isTerminal: false,
-    columns: 80,
-    write: (text: string) => void (written[name] += text),
-  });
-  const context: Context = {
-    out: stream("out"),
-    err: stream("err"),
-    cwd: "/work",
-    version: "1.2.3",
-    commandLine: "machine apply",
-    noColorVariable: undefined,
-    canAsk: answer !== undefined,
-    readLine: () => Promise.resolve(answer),
-    readStdin: () => Promise.resolve(new Uint8Array()),
-    onInterrupt: keyboard.onInterrupt,
-  };
-  return { context, written, keyboard };
-}
-
-/** Something to press Ctrl-C on. */
-function makeKeyboard() {
-  const callbacks = new Set<() => void>();
-  return {
-    press: () => callbacks.forEach((callback) => callback()),
-    isTaken: () => callbacks.size > 0,
-    onInterrupt: (callback: () => void) => {
-      callbacks.add(callback);
-      return () => void callbacks.delete(callback);
-    },
-  };
-}
 
 function work({ emit }: OperationOptions): Promise<Outcome> {
   emit({ kind: "plan", plan: PLAN, round: 1 });
@@ -93,6 +48,65 @@ Deno.test("runOperation() writes nothing but JSON Lines with -o json", async () 
   assert.deepEqual(kinds, ["plan", "plan", "step-start", "step-done", "plan", "outcome"]);
   assert.equal(asks, undefined);
   assert.equal(written.err, "");
+});
+
+Deno.test("runOperation() names the machine in every line of JSON, behind what kind of line it is", async () => {
+  const { context, written } = fakeContext();
+  await runOperation({ ...COMMAND, output: "json", quiet: true }, { machine: "dev", work }, context);
+  for (const line of written.out.trimEnd().split("\n")) {
+    assert.deepEqual(Object.keys(JSON.parse(line)).slice(0, 2), ["kind", "machine"]);
+    assert.equal(JSON.parse(line).machine, "dev");
+  }
+});
+
+Deno.test("carryOut() shows every address of one machine of several with its name", async () => {
+  const { context, written } = fakeContext();
+  const open = { ...PLAN.changes[0]!, address: "mount:/src", action: "blocked" as const };
+  const outcome: Outcome = {
+    ...DONE,
+    exitCode: 5,
+    failed: [{ address: "user", error: "no" }],
+    skipped: ["engine:docker"],
+    open: [open],
+  };
+  const ended = await carryOut(COMMAND, {
+    machine: "dev",
+    isOneOfSeveral: true,
+    work: async (options) => {
+      await work(options);
+      options.emit({ kind: "step-failed", address: "user", action: "update", error: "no" });
+      options.emit({ kind: "step-skipped", address: "engine:docker", action: "create", because: "user" });
+      return outcome;
+    },
+  }, context);
+  assert.deepEqual(ended, { outcome, interrupted: false });
+  assert.equal(
+    written.out,
+    `+ dev/vm  create  live
+Plan: 1 to add, 0 to change, 0 to remove, 0 blocked. Worst effect: live.
+✗ dev/user: no
+Left out, because of what failed: dev/engine:docker
+Open:
+  ! dev/mount:/src  blocked
+Done: dev/vm.
+`,
+  );
+  assert.equal(
+    written.err,
+    `· dev/vm  starting QEMU
+✓ dev/vm  created  1.0 s
+✗ dev/user  update failed: no
+- dev/engine:docker  left out, because dev/user failed
+`,
+  );
+});
+
+Deno.test("carryOut() says when Ctrl-C had a part in the end", async () => {
+  const { context, keyboard } = fakeContext();
+  const ended = await carryOut(COMMAND, {
+    work: () => (keyboard.press(), Promise.resolve({ ...DONE, exitCode: 5 })),
+  }, context);
+  assert.deepEqual([ended.outcome.exitCode, ended.interrupted], [5, true]);
 });
 
 Deno.test("runOperation() asks on the terminal, beside the data", async () => {

@@ -13,7 +13,38 @@ const GLOBALS = {
   noColor: false,
 };
 const LOCK = { lockTimeoutMs: 300_000 };
-const APPLY = { ...GLOBALS, kind: "apply", yes: false, allow: [], takeOver: false, dryRun: false, ...LOCK };
+const APPLY = {
+  ...GLOBALS,
+  kind: "apply",
+  plan: undefined,
+  yes: false,
+  allow: [],
+  targets: [],
+  takeOver: false,
+  prune: false,
+  dryRun: false,
+  refreshOnly: false,
+  tryMs: undefined,
+  ...LOCK,
+};
+const DIFF = {
+  ...GLOBALS,
+  kind: "diff",
+  targets: [],
+  refreshOnly: false,
+  out: undefined,
+  from: undefined,
+  asYaml: false,
+};
+const ROLLBACK = {
+  ...GLOBALS,
+  kind: "rollback",
+  number: undefined,
+  yes: false,
+  allow: [],
+  dryRun: false,
+  ...LOCK,
+};
 const DELETE = { ...GLOBALS, kind: "delete", name: undefined, data: false, yes: false, allow: [], ...LOCK };
 
 function parse(line: string): Parsed {
@@ -38,7 +69,22 @@ const COMMAND_LINES: readonly (readonly [line: string, command: unknown])[] = [
   ["apply --lock-timeout 30s", { ...APPLY, lockTimeoutMs: 30_000 }],
   ["apply --lock-timeout 1.5m", { ...APPLY, lockTimeoutMs: 90_000 }],
   ["apply -qv --no-color", { ...APPLY, quiet: true, verbose: true, noColor: true }],
-  ["diff -o json", { ...GLOBALS, kind: "diff", output: "json" }],
+  ["apply --target mount:/src --target=dev/vm", { ...APPLY, targets: ["mount:/src", "dev/vm"] }],
+  ["apply p.json --yes", { ...APPLY, plan: "p.json", yes: true }],
+  ["apply --prune --yes", { ...APPLY, prune: true, yes: true }],
+  ["apply --refresh-only", { ...APPLY, refreshOnly: true }],
+  ["apply --try 2m", { ...APPLY, tryMs: 120_000 }],
+  ["apply --try 24h", { ...APPLY, tryMs: 86_400_000 }],
+  ["diff -o json", { ...DIFF, output: "json" }],
+  ["diff -o yaml --target vm", { ...DIFF, output: "yaml", targets: ["vm"] }],
+  ["diff --out p.json", { ...DIFF, out: "p.json" }],
+  ["diff --refresh-only", { ...DIFF, refreshOnly: true }],
+  ["diff --as-yaml", { ...DIFF, asYaml: true }],
+  ["diff --from old.yaml -f new.yaml", { ...DIFF, from: "old.yaml", file: "new.yaml" }],
+  ["history dev -o yaml", { ...GLOBALS, kind: "history", name: "dev", output: "yaml" }],
+  ["rollback", ROLLBACK],
+  ["rollback 7 -m dev --dry-run", { ...ROLLBACK, number: 7, machine: "dev", dryRun: true }],
+  ["confirm -m dev", { ...GLOBALS, kind: "confirm", name: undefined, machine: "dev", ...LOCK }],
   ["status", { ...GLOBALS, kind: "status", name: undefined }],
   ["status dev", { ...GLOBALS, kind: "status", name: "dev" }],
   ["stop dev --lock-timeout 500ms", { ...GLOBALS, kind: "stop", name: "dev", lockTimeoutMs: 500 }],
@@ -55,10 +101,12 @@ const COMMAND_LINES: readonly (readonly [line: string, command: unknown])[] = [
   ["exec sh -- -c", { ...GLOBALS, kind: "exec", words: ["sh", "--", "-c"] }],
   ["exec exec apply", { ...GLOBALS, kind: "exec", words: ["exec", "apply"] }],
   ["validate -f x.yaml", { ...GLOBALS, kind: "validate", file: "x.yaml" }],
-  ["schema", { ...GLOBALS, kind: "schema" }],
+  ["schema", { ...GLOBALS, kind: "schema", of: "machine" }],
+  ["schema plan", { ...GLOBALS, kind: "schema", of: "plan" }],
   ["doctor --fix --yes", { ...GLOBALS, kind: "doctor", fix: true, yes: true }],
   ["version", { ...GLOBALS, kind: "version" }],
-  ["agent run /m/dev", { ...GLOBALS, kind: "agent", folder: "/m/dev" }],
+  ["agent run /m/dev", { ...GLOBALS, kind: "agent", task: "run", folder: "/m/dev" }],
+  ["agent revert /m/dev", { ...GLOBALS, kind: "agent", task: "revert", folder: "/m/dev" }],
 ];
 
 Deno.test("parseCommand() understands every command and option", () => {
@@ -81,8 +129,34 @@ const MISTAKES: readonly (readonly [line: string, message: RegExp, hint: RegExp]
   ["aply", /^Unknown option or argument "aply"$/, /^Did you mean "apply"\? See machine --help$/],
   ["exec --foo ls", /"--foo"$/, /^See machine exec --help$/],
   ["-z apply", /"-z"$/, /^See /],
-  ["apply extra", /"extra"$/, /^See machine apply --help$/],
-  ["apply -o xml", /"text" and "json", but got "xml"$/, /machine apply --help/],
+  ["diff extra", /"extra"$/, /^See machine diff --help$/],
+  ["apply -o xml", /"text", "json", and "yaml", but got "xml"$/, /machine apply --help/],
+  ["rollback x", /valid integer, but got "x"$/, /machine rollback --help/],
+  ["rollback 0", /equal to 1, but got "0"$/, /machine rollback --help/],
+  ["apply p.json -f x.yaml", /^"PLAN" and "-f" exclude each other$/, /The plan holds what its file said/],
+  ["apply p.json -m dev", /^"PLAN" and "-m" exclude/, /one machine/],
+  ["apply p.json --target vm", /^"PLAN" and "--target" exclude/, /machine diff --out/],
+  ["apply p.json --refresh-only", /^"PLAN" and "--refresh-only" exclude/, /carried out/],
+  ["apply p.json --prune", /^"PLAN" and "--prune" exclude/, /left it/],
+  ["apply --try 2m --dry-run", /^"--try" and "--dry-run" exclude/, /nothing that could be tried/],
+  ["apply --try 2m --refresh-only", /^"--try" and "--refresh-only" exclude/, /nothing that could be tried/],
+  ["apply --try 2m --target vm", /^"--try" and "--target" exclude/, /whole form/],
+  ["apply --try 2m --prune", /^"--try" and "--prune" exclude/, /does not come back/],
+  ["apply --try 29s", /^"--try" takes a time from 30s to 24h$/, /--try 2m/],
+  ["apply --try 25h", /^"--try" takes a time from 30s to 24h$/, /--try 2m/],
+  ["apply --refresh-only --dry-run", /^"--refresh-only" and "--dry-run" exclude/, /changes nothing anyway/],
+  ["apply --refresh-only --prune", /^"--refresh-only" and "--prune" exclude/, /changes nothing/],
+  ["apply --prune --target vm", /^"--prune" and "--target" exclude/, /whole machines/],
+  ["apply --prune -f -", /^"--prune" and "-f -" exclude/, /something else each time/],
+  ["apply --prune -m dev", /^"--prune" and "-m" exclude/, /whole file/],
+  ["apply -o yaml", /^"-o yaml" is not for machine apply$/, /only read/],
+  ["stop -o yaml", /^"-o yaml" is not for machine stop$/, /only read/],
+  ["diff --from a --refresh-only", /^"--from" and "--refresh-only" exclude/, /no machine/],
+  ["diff --from a --out p", /^"--from" and "--out" exclude/, /cannot be carried out/],
+  ["diff --from a --as-yaml", /^"--from" and "--as-yaml" exclude/, /says it already/],
+  ["diff --as-yaml --out p", /^"--as-yaml" and "--out" exclude/, /one after the other/],
+  ["diff --as-yaml -o json", /^"--as-yaml" and "-o" exclude/, /form of its own/],
+  ["diff --refresh-only --out p", /^"--refresh-only" and "--out" exclude/, /nothing to carry out/],
   ["apply --allow live", /"recreate" and "data-loss", but got "live"$/, /machine apply --help/],
   ["apply --lock-timeout 5", /such as 30s or 5m, but got "5"$/, /machine apply --help/],
   ["apply --lock-timeout -5s", /-5s/, /machine apply --help/],
@@ -101,7 +175,7 @@ Deno.test("parseCommand() gives mistakes as values, with the nearest name", () =
     assert.match(parsed.message, message, line);
     assert.match(parsed.hint, hint, line);
     assert.doesNotMatch(parsed.message, /\.$|`/, line);
-    assert.equal(parsed.output, "text");
+    assert.equal(parsed.output, / -o (json|yaml)$/.exec(line)?.[1] ?? "text", line);
   }
 });
 

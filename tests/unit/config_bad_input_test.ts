@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { loadMachine } from "../../lib/config/load.ts";
 import { formatProblems } from "../../lib/config/problem.ts";
-import { line, makeTestHost, problemsOf } from "./config_fixture.ts";
+import { line, loadMachine, makeTestHost, problemsOf } from "./config_fixture.ts";
 
 /** Name, text, every problem as `line:column path message`, and words that the remedies must have. */
 type Row = readonly [name: string, text: string, problems: readonly (string | RegExp)[], remedy?: RegExp];
@@ -83,12 +82,10 @@ const ROWS: readonly Row[] = [
   ]],
   ["a bad host name", "hostname: a_b", [/^1:11 hostname Must be a host name/]],
   ["a mode that is a number", "files: [{path: /a, content: x, mode: 0644}]", [
-    "1:1 files Is not supported yet",
     "1:38 files[0].mode Must be a text, but is the number 644 in YAML",
   ], /"0644"/],
   ["a block of a later version", "name: dev\nnetwork: {}\n", ["2:1 network Is not supported yet"], /Remove/],
-  ["extends", "extends: [docker]\n", ["1:1 extends Is not supported yet"]],
-  ["a user", "user: {name: ada}\n", ["1:1 user Is not supported yet"]],
+  ["repositories", "packages: {repositories: []}\n", ["1:12 packages.repositories Is not supported yet"]],
   [
     "an engine of a later version",
     "runtime: podman",
@@ -148,14 +145,58 @@ const ROWS: readonly Row[] = [
   ["a NUL byte", "name: a\0", ["1:1 * The file is binary: it holds a NUL byte"]],
   ["a key twice", "name: a\nname: b\n", ['2:1 name The key "name" is given twice'], /line 1/],
   ["a key that is a list", "? [a]\n: b\n", ["1:3 * A key must be a text"]],
+  ["two documents with problems", "name: A\n---\nvm: {cpus: 0}\n---\nname: c\nmemory: 1\n", [
+    /^1:7 name Must be/,
+    "3:12 vm.cpus Must be at least 1, but is 0",
+    '6:1 memory Unknown key "memory"',
+  ]],
+  ["two machines with one name", "name: a\n---\nname: b\n---\nname: a\n", [
+    '5:1 name The machine "a" is also declared at -:1:1',
+  ], /another name/],
+  ["two machines without a name", "vm: {}\n---\nvm: {}\n", [
+    '3:1 name The machine "default" is also declared at -:1:1',
+  ]],
+  ["two machines with one name, and a problem", "name: a\n---\nname: a\nvm: {cpus: 0}\n", [
+    '3:1 name The machine "a" is also declared at -:1:1',
+    "4:12 vm.cpus Must be at least 1, but is 0",
+  ]],
+  ["two machines on one port", "name: a\nssh: {port: 2222}\n---\nname: b\nssh: {port: 2222}\n", [
+    '5:7 ssh.port The port "2222" is also declared at -:2:7',
+  ], /another port/],
   [
-    "two documents",
-    "name: a\n---\nname: b\n",
-    ["3:1 * A second document begins here"],
-    /one document per file for now/i,
+    "two machines with one context",
+    "runtime: {docker: {context: {name: machine-b}}}\n---\nname: b\n",
+    [/^3:1 runtime\.docker\.context\.name The docker context "machine-b" is also declared at -:1:30$/],
+    /another name/,
   ],
+  [
+    "two machines with the current context",
+    "name: a\nruntime: {docker: {context: {current: true}}}\n---\n" +
+    "name: b\nruntime: {docker: {context: {current: true}}}\n",
+    [/^5:30 runtime\.docker\.context\.current The current docker context is also declared at -:2:30$/],
+  ],
+  ["documents without content alone", "---\n---\n# nothing\n---\n", ["1:1 * The file is empty"]],
+  ["a fault in each of two documents", "a: [\n---\nb: *x y\n", [
+    /^2:1 \* The file is not valid YAML/,
+    /^3:\d+ \* The file is not valid YAML/,
+  ]],
   ["an unknown tag", "name: !foo a", ['1:7 * Unknown tag "!foo"']],
-  ["a tag of a later version", "name: !reset null", ['1:7 * The tag "!reset" is not supported yet']],
+  ["!reset before a value", "name: !reset dev", [
+    '1:14 name The tag "!reset" returns to the default, but a value stands behind it',
+  ], /!reset null/],
+  ["!reset in a list", "mounts: [!reset null]", [
+    '1:17 mounts[0] The tag "!reset" cannot take an entry out of a list',
+    "1:17 mounts[0] Must be a map of keys and values, but null without quotes is null in YAML",
+  ], /!override/],
+  ["a tag of a whole file", "!override\nname: a", [
+    '2:1 * The tag "!override" says nothing about a whole file',
+  ]],
+  [
+    "a tag before a key",
+    "!reset name: a",
+    ['1:8 * The tag "!reset" stands before a key'],
+    /before the key's value/,
+  ],
   ["an open bracket", "vm: {cpus: 1\n", [/^2:1 \* The file is not valid YAML/]],
   ["a tab", "vm:\n\tcpus: 1\n", [/^2:1 \* The file is not valid YAML: Tabs/], /spaces/],
   ["a variable in brackets without quotes", "vm: {memory: ${env:MEM}}\n", [
@@ -178,7 +219,7 @@ const ROWS: readonly Row[] = [
   ]],
 ];
 
-Deno.test("loadMachine() shows every problem with its place", async (t) => {
+Deno.test("loadMachines() shows every problem with its place", async (t) => {
   await using host = await makeTestHost();
   for (const [name, text, expected, remedy] of ROWS) {
     await t.step(name, async () => {
@@ -194,12 +235,12 @@ Deno.test("loadMachine() shows every problem with its place", async (t) => {
   }
 });
 
-Deno.test("loadMachine() leaves root's ports to root", async () => {
+Deno.test("loadMachines() leaves root's ports to root", async () => {
   await using host = await makeTestHost({ uid: 0 });
   assert.equal((await host.load("ssh: {port: 22}")).ok, true);
 });
 
-Deno.test("loadMachine() refuses hostile input fast", async (t) => {
+Deno.test("loadMachines() refuses hostile input fast", async (t) => {
   await using host = await makeTestHost();
   const bomb = ["a: &a [x, x, x, x, x, x, x, x, x]"];
   for (const [name, before] of ["ba", "cb", "dc", "ed", "fe", "gf"]) {
@@ -224,7 +265,7 @@ Deno.test("loadMachine() refuses hostile input fast", async (t) => {
   }
 });
 
-Deno.test("loadMachine() names a file as the user did", async (t) => {
+Deno.test("loadMachines() names a file as the user did", async (t) => {
   await using host = await makeTestHost();
   const path = join(host.home, "machine.yaml");
   const messageOf = async (name: string) => {
@@ -254,7 +295,7 @@ Deno.test("loadMachine() names a file as the user did", async (t) => {
   });
 });
 
-Deno.test("loadMachine() makes and changes nothing", async () => {
+Deno.test("loadMachines() makes and changes nothing", async () => {
   await using host = await makeTestHost();
   await host.load("name: dev\nmounts: [{source: ./missing}]\n");
   await host.load("name: dev\n");
@@ -262,7 +303,7 @@ Deno.test("loadMachine() makes and changes nothing", async () => {
   assert.deepEqual(names, ["src"]);
 });
 
-Deno.test("loadMachine() refuses a folder of machines whose sockets would not fit", async () => {
+Deno.test("loadMachines() refuses a folder of machines whose sockets would not fit", async () => {
   await using host = await makeTestHost();
   Deno.env.set("MACHINE_HOME", `/${"x".repeat(46)}`);
   const [problem] = await problemsOf(host, "vm: {cpus: 1}\nname: dev\n");

@@ -1,13 +1,30 @@
-import { join } from "node:path";
-import { loadMachine, type LoadResult } from "../../lib/config/load.ts";
-import type { Machine, Problem } from "../../lib/config/types.ts";
+import { basename, join } from "node:path";
+import { loadMachines, type LoadSource, type MachinesResult } from "../../lib/config/load.ts";
+import type { LoadedMachine, Machine, Problem } from "../../lib/config/types.ts";
 import type { HostFacts } from "../../lib/host/system.ts";
+
+/** What a file with one machine gave. */
+export type LoadResult =
+  | { readonly ok: true; readonly loaded: LoadedMachine }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** Loads a file that declares one machine. */
+export async function loadMachine(source: LoadSource, host: HostFacts): Promise<LoadResult> {
+  const result = await loadMachines(source, host);
+  if (!result.ok) return result;
+  const [loaded, second] = result.machines;
+  if (!loaded || second) throw new Error(`The file declares ${result.machines.length} machines`);
+  return { ok: true, loaded };
+}
 
 /** A home folder of its own, with a `src` folder in it, and the facts of a computer that has room. */
 export interface TestHost extends AsyncDisposable {
   readonly facts: HostFacts;
   readonly home: string;
   readonly load: (text: string) => Promise<LoadResult>;
+  readonly loadAll: (text: string) => Promise<MachinesResult>;
+  /** Writes files into the home folder, by their names. */
+  readonly write: (files: Readonly<Record<string, string>>) => Promise<void>;
 }
 
 /** Makes a host for tests; disposing it removes its folder and puts MACHINE_HOME back. */
@@ -24,12 +41,17 @@ export async function makeTestHost(facts: Partial<HostFacts> = {}): Promise<Test
     user: "ada",
     uid: 1000,
     home,
+    timezone: "Europe/Berlin",
     ...facts,
   };
   return {
     facts: all,
     home,
     load: (text) => loadMachine({ stdin: true, text }, all),
+    loadAll: (text) => loadMachines({ stdin: true, text }, all),
+    async write(files) {
+      for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(join(home, name), text);
+    },
     async [Symbol.asyncDispose]() {
       if (machineHome === undefined) Deno.env.delete("MACHINE_HOME");
       else Deno.env.set("MACHINE_HOME", machineHome);
@@ -52,7 +74,8 @@ export async function problemsOf(host: TestHost, text: string): Promise<readonly
   return result.problems;
 }
 
-/** A problem as `line:column path message`, for tables; the file as a whole is `*`. */
+/** A problem as `line:column path message`, for tables; another file before it, the file as a whole is `*`. */
 export function line(problem: Problem): string {
-  return `${problem.at.line}:${problem.at.column} ${problem.path || "*"} ${problem.message}`;
+  const file = problem.at.file === "-" ? "" : `${basename(problem.at.file)}:`;
+  return `${file}${problem.at.line}:${problem.at.column} ${problem.path || "*"} ${problem.message}`;
 }

@@ -3,7 +3,7 @@ import { renderFieldReference } from "../../lib/config/field_reference.ts";
 import { listFields } from "../../lib/config/schema/walk.ts";
 import { valueWords } from "../../lib/config/value_words.ts";
 
-const PAGE = new URL("../../docs/configuration.md", import.meta.url);
+const PAGE = new URL("../../docs/fields.md", import.meta.url);
 
 const REFERENCE = renderFieldReference();
 
@@ -14,7 +14,7 @@ function entryOf(path: string): string {
   return entries.find((entry) => entry.startsWith(start))?.replaceAll(/\s+/g, " ") ?? "";
 }
 
-Deno.test("docs/configuration.md is what renderFieldReference() makes (deno task docs writes it)", async () => {
+Deno.test("docs/fields.md is what renderFieldReference() makes (deno task docs writes it)", async () => {
   assert.equal(await Deno.readTextFile(PAGE), REFERENCE);
 });
 
@@ -31,14 +31,26 @@ Deno.test("renderFieldReference() says value, default, effect, support and merge
   );
   assert.match(entryOf("mounts"), /merge: entry by entry; the same `target` is the same entry\.$/);
   assert.match(entryOf("mounts[].source"), /default: none, it must be given/);
+  assert.match(entryOf("packages.install"), /merge: both lists as one set\.$/);
+  assert.match(
+    entryOf("runtime.docker.daemon"),
+    /change: `live` \(keys that dockerd reloads\), `service` \(keys that it reads when it starts\)/,
+  );
   assert.match(entryOf("vm.cpus"), /default: 4, or all that the host has/);
   assert.match(entryOf("runtime.engine"), /_For now `docker`\._/);
 });
 
 Deno.test("renderFieldReference() marks a key as not supported when one above it is not", () => {
   assert.match(entryOf("kubernetes.k3s.version"), /_Not supported yet\._/);
-  assert.match(entryOf("vm.disks[].size"), /_Not supported yet\._/);
+  assert.match(entryOf("vm.nested"), /_Not supported yet\._/);
   assert.doesNotMatch(entryOf("vm.memory"), /_Not supported yet\._/);
+});
+
+Deno.test("renderFieldReference() says every case of an effect in words", () => {
+  assert.doesNotMatch(
+    REFERENCE,
+    /\((add|grow|shrink|attach|share|remount|reload|remove|delete|newCluster)\)/,
+  );
 });
 
 Deno.test("valueWords() says a JSON Schema in words", () => {

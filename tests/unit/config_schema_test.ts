@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import { z } from "zod";
 import { parse } from "yaml";
 import { machineJsonSchema, renderMachineSchema } from "../../lib/config/json_schema.ts";
-import { loadMachine } from "../../lib/config/load.ts";
 import { machineFile } from "../../lib/config/schema/machine.ts";
 import { listFields } from "../../lib/config/schema/walk.ts";
-import { makeTestHost } from "./config_fixture.ts";
+import { loadMachine, makeTestHost } from "./config_fixture.ts";
 
 const FULL = new URL("./fixtures/full.yaml", import.meta.url);
 const PROFILE = new URL("../../profiles/docker.yaml", import.meta.url);
@@ -41,9 +40,12 @@ function hasKey(value: unknown, path: string): boolean {
   return nodes.length > 0;
 }
 
-Deno.test("loadMachine() refuses of the full file only what is not supported yet or not on this host", async () => {
+Deno.test("loadMachines() refuses of the full file only what is not supported yet or not on this host", async () => {
   await using host = await makeTestHost();
-  const result = await host.load(await Deno.readTextFile(FULL));
+  await host.write({ ".gitconfig": "[user]\n", "team.yaml": "env: {A: a}\n" });
+  const path = `${host.home}/machine.yaml`;
+  await Deno.copyFile(FULL, path);
+  const result = await loadMachine({ path }, host.facts);
   assert.ok(!result.ok);
   const rest = result.problems.filter((it) => !/is not supported yet$/i.test(it.message));
   assert.deepEqual(rest, []);
@@ -78,13 +80,28 @@ Deno.test("the effects of keys are those of the reference", () => {
     "vm.arch": "recreate",
     "vm.image": "recreate",
     "vm.disk": { grow: "live", shrink: "recreate" },
-    "vm.dataDisk": { grow: "live", shrink: "data-loss", none: "data-loss" },
-    "user.name": "live",
+    "vm.dataDisk": { grow: "live", shrink: "data-loss", attach: "restart", none: "data-loss" },
+    "vm.disks": { add: "live", remove: "live", delete: "data-loss" },
+    "vm.disks[].size": { grow: "live", shrink: "data-loss" },
+    "vm.disks[].target": "live",
+    "timezone": "live",
+    "locale": "live",
+    "env": "live",
+    "files": "live",
+    "packages.install": "live",
+    "sysctl": "live",
+    "modules": "live",
+    "binfmt": "live",
+    "provision": "live",
+    "user.shell": "live",
+    "user.sudo": "live",
+    "user.name": "service",
     "user.uid": "service",
-    "mounts": { remove: "live", source: "restart" },
+    "mounts": { add: "restart", remove: "live", remount: "live" },
+    "mounts[].source": { share: "restart", remount: "live" },
     "runtime.engine": "service",
     "runtime.rootless": "service",
-    "runtime.docker.daemon": { reloadable: "live", other: "service" },
+    "runtime.docker.daemon": { reload: "live", restart: "service" },
     "runtime.docker.context": "live",
     "runtime.podman.connection": "live",
     "kubernetes.k3s.version": "service",
@@ -135,9 +152,10 @@ Deno.test("machineJsonSchema() tells editors what a key does", () => {
   assert.deepEqual(properties["extends"], {
     type: "array",
     items: { type: "string", minLength: 1 },
-    description: "Profiles and files to start from (not supported yet)",
+    description:
+      "Profiles and files to start from: no slash and no dot, a profile; else a file, relative to this file",
     "x-effect": "none",
-    "x-support": "later",
+    "x-support": "yes",
   });
   assert.doesNotMatch(text, /9007199254740991/);
 });

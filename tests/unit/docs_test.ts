@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { understand } from "../../lib/cli/front.ts";
+import { PASSES } from "../../lib/plan/plan.ts";
+import { RULES } from "../../lib/plan/rules.ts";
 import settings from "../../deno.json" with { type: "json" };
+import { line, makeTestHost } from "./config_fixture.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -127,18 +130,25 @@ Deno.test("every file of the program that the documents name exists, with the fu
   assert.deepEqual(wrong, []);
 });
 
-/** The text of all of lib/, without the seams of strings that go over several lines, and with `…` for what is put in. */
+/** The text of all of lib/. */
 async function sourceText(folder = join(ROOT, "lib")): Promise<string> {
   let text = "";
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = join(folder, name);
     text += isDirectory ? await sourceText(path) : await Deno.readTextFile(path);
   }
-  return text.replaceAll(/["`] \+\s+["`]/g, "").replaceAll(/\$\{[^{}]*\}/g, "…");
+  return text;
+}
+
+/** Without the seams of strings that go over several lines, and with `…` for what is put in. */
+function joinStrings(source: string): string {
+  return source.replaceAll(/["`] \+\s+["`]/g, "").replaceAll(/\$\{[^{}]*\}/g, "…");
 }
 
 Deno.test("every message in docs/troubleshooting.md is one that the program can print", async () => {
-  const source = await sourceText();
+  const once = joinStrings(await sourceText());
+  // A text that is put into another one is gone after the second time, and what is around it is whole only then.
+  const source = once + joinStrings(once);
   const text = await Deno.readTextFile(join(ROOT, "docs/troubleshooting.md"));
   const messages = [...text.matchAll(/\*\*(.+?)\*\*/gs)].map((match) => match[1]!.replaceAll(/\s+/g, " "));
   // What the program puts together from pieces is looked for piece by piece.
@@ -147,4 +157,28 @@ Deno.test("every message in docs/troubleshooting.md is one that the program can 
   );
   assert.deepEqual(unknown, []);
   assert.ok(messages.length > 50, `only ${messages.length} messages were found`);
+});
+
+Deno.test("every machine file that the documents show is valid, but for folders that are not here", async () => {
+  await using host = await makeTestHost();
+  const wrong: string[] = [];
+  let judged = 0;
+  for (const { path, text } of await pages()) {
+    for (const [, block = ""] of text.matchAll(/^ *```yaml\n(.*?)^ *```$/gms)) {
+      const result = await host.loadAll(block);
+      judged++;
+      const problems = result.ok
+        ? []
+        : result.problems.filter(({ message }) => !/does not exist$/.test(message));
+      wrong.push(...problems.map((problem) => `${path}: ${line(problem)}`));
+    }
+  }
+  assert.deepEqual(wrong, []);
+  assert.ok(judged >= 4, `only ${judged} machine files were found`);
+});
+
+Deno.test("docs/plan.md has every rule and every pass of the planner, in their order", async () => {
+  const text = await Deno.readTextFile(join(ROOT, "docs/plan.md"));
+  const items = [...text.matchAll(/^\d+\. (.+)$/gm)].map((match) => match[1]);
+  assert.deepEqual(items, [...RULES, ...PASSES].map(({ name }) => name));
 });

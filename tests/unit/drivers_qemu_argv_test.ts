@@ -26,6 +26,14 @@ const SPEC: VmSpec = {
   commandLine: "root=/dev/vda rw",
 };
 
+function withFurtherDisks(count: number): VmSpec {
+  const further = Array.from(
+    { length: count },
+    (_, i) => ({ id: `disk-n${i}`, file: `/n${i}.raw`, format: "raw" as const }),
+  );
+  return { ...SPEC, disks: [...SPEC.disks, ...further] };
+}
+
 function valuesOf(option: string, spec = SPEC): string[] {
   const argv = qemuArguments(spec, FOLDER);
   return argv.flatMap((word, index) => word === option ? [argv[index + 1] ?? ""] : []);
@@ -65,10 +73,45 @@ Deno.test("qemuArguments() shares the memory, so that virtiofs can be plugged", 
   assert.match(valuesOf("-machine")[0] ?? "", /memory-backend=ram/);
 });
 
-Deno.test("qemuArguments() keeps spare ports with numbers of their own", () => {
-  const ports = valuesOf("-device").filter((value) => value.startsWith("pcie-root-port"));
-  assert.ok(ports.length >= 4);
-  assert.equal(new Set(ports.map((port) => /chassis=(\d+)/.exec(port)?.[1])).size, ports.length);
+Deno.test("qemuArguments() keeps spare ports with numbers and addresses of their own, beside those in use", () => {
+  for (const disks of [0, 8]) {
+    const ports = valuesOf("-device", withFurtherDisks(disks)).filter((it) =>
+      it.startsWith("pcie-root-port")
+    );
+    assert.equal(ports.length, disks + 12, "8 for disks, the rest for shares");
+    for (const key of ["id", "chassis", "slot", "addr"]) {
+      const values = ports.map((port) => new RegExp(`,${key}=([^,]+)`).exec(port)?.[1]);
+      assert.equal(new Set(values).size, ports.length, `${key}: ${values}`);
+    }
+    assert.ok(ports[0]?.includes("addr=0x1e.0"), "a slot needs its function 0");
+  }
+});
+
+Deno.test("qemuArguments() puts further disks behind ports that are there before them, with ids to unplug them by", () => {
+  const devices = valuesOf("-device", withFurtherDisks(2));
+  const plugged = devices.filter((device) => device.includes("id=disk-"));
+  assert.deepEqual(plugged, [
+    "driver=virtio-blk-pci,id=disk-n0,bus=rp0,drive=disk-n0,serial=disk-n0",
+    "driver=virtio-blk-pci,id=disk-n1,bus=rp1,drive=disk-n1,serial=disk-n1",
+  ]);
+  assert.ok(devices.findIndex((it) => it.includes("id=rp1")) < devices.indexOf(plugged[0]!));
+  assert.ok(devices.findIndex((it) => it.includes("drive=data")) < devices.indexOf(plugged[0]!));
+});
+
+Deno.test("qemuArguments() gives disks of long or similar names nodes and serial numbers that QEMU takes", () => {
+  const name = "abcdefghijklmnopqrstuvwxyz0123456789-ab";
+  const ids = [`disk-${name}c`, `disk-${name}d`, "disk-a", "disk-a-file"];
+  const disks = ids.map((id) => ({ id, file: "/x", format: "raw" as const }));
+  const nodes = valuesOf("-blockdev", { ...SPEC, disks }).map((it) =>
+    /node-name=([^,]+)/.exec(it)?.[1] ?? ""
+  );
+  assert.equal(new Set(nodes).size, 2 * ids.length, String(nodes));
+  assert.ok(nodes.every((node) => node.length < 32), String(nodes));
+  const devices = valuesOf("-device", { ...SPEC, disks }).filter((it) => it.includes("virtio-blk-pci"));
+  const serials = devices.map((it) => /serial=([^,]+)/.exec(it)?.[1] ?? "");
+  assert.equal(new Set(serials).size, ids.length, String(serials));
+  assert.ok(serials.every((serial) => serial.length <= 20), String(serials));
+  assert.deepEqual(devices.map((it) => /id=([^,]+)/.exec(it)?.[1]), ids);
 });
 
 Deno.test("qemuArguments() makes a share read-only unless it is writable", () => {

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import {
-  growDataDisk,
+  furtherDiskLabel,
   growOverlay,
+  growRawDisk,
   makeDataDisk,
   makeOverlay,
-  readDataDisk,
+  makeRawDisk,
   readOverlay,
+  readRawDisk,
 } from "../../lib/drivers/qemu/disks.ts";
 import { run, runOrThrow } from "../../lib/host/process.ts";
 import { namesIn } from "./folder_fixture.ts";
@@ -22,12 +24,12 @@ async function inFolder(work: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-Deno.test("makeDataDisk() makes a sparse ext4 disk whose UUID readDataDisk() reads back", async () => {
+Deno.test("makeDataDisk() makes a sparse ext4 disk whose UUID readRawDisk() reads back", async () => {
   await inFolder(async (folder) => {
     const path = join(folder, "data.raw");
-    assert.equal(await readDataDisk(path), undefined);
+    assert.equal(await readRawDisk(path), undefined);
     await makeDataDisk(path, 20 * 1024, UUID);
-    const disk = await readDataDisk(path);
+    const disk = await readRawDisk(path);
     assert.ok(disk);
     assert.equal(disk.sizeMiB, 20 * 1024);
     assert.equal(disk.filesystemMiB, 20 * 1024);
@@ -36,6 +38,19 @@ Deno.test("makeDataDisk() makes a sparse ext4 disk whose UUID readDataDisk() rea
     assert.equal(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
     assert.match(await runOrThrow(["/sbin/tune2fs", "-l", path]), new RegExp(`UUID: +${UUID}`));
     assert.deepEqual(await namesIn(folder), ["data.raw"]);
+  });
+});
+
+Deno.test("makeRawDisk() labels a further disk by as much of its name as ext4 keeps", async () => {
+  await inFolder(async (folder) => {
+    for (
+      const [name, label] of [["scratch", "machine-scratch"], ["scratch-space", "machine-scratch-"]] as const
+    ) {
+      const path = join(folder, `${name}.raw`);
+      await makeRawDisk(path, { sizeMiB: 256, uuid: UUID, label: furtherDiskLabel(name) });
+      assert.equal((await runOrThrow(["/sbin/e2label", path])).trim(), label);
+      assert.equal((await readRawDisk(path))?.uuid, UUID);
+    }
   });
 });
 
@@ -48,36 +63,36 @@ Deno.test("makeDataDisk() replaces what a crash left of a former try", async () 
   });
 });
 
-Deno.test("growDataDisk() grows disk and filesystem and keeps the UUID", async () => {
+Deno.test("growRawDisk() grows disk and filesystem and keeps the UUID", async () => {
   await inFolder(async (folder) => {
     const path = join(folder, "data.raw");
     await makeDataDisk(path, 256, UUID);
-    await growDataDisk(path, 1024);
-    const disk = await readDataDisk(path);
+    await growRawDisk(path, 1024);
+    const disk = await readRawDisk(path);
     assert.deepEqual([disk?.sizeMiB, disk?.filesystemMiB, disk?.uuid], [1024, 1024, UUID]);
     assert.equal((await run(["/sbin/e2fsck", "-f", "-n", path])).code, 0);
   });
 });
 
-Deno.test("readDataDisk() tells a filesystem that did not grow with its disk, and growDataDisk() finishes it", async () => {
+Deno.test("readRawDisk() tells a filesystem that did not grow with its disk, and growRawDisk() finishes it", async () => {
   await inFolder(async (folder) => {
     const path = join(folder, "data.raw");
     await makeDataDisk(path, 256, UUID);
     await Deno.truncate(path, 1024 * 2 ** 20); // as far as a killed command came
-    const cut = await readDataDisk(path);
+    const cut = await readRawDisk(path);
     assert.deepEqual([cut?.sizeMiB, cut?.filesystemMiB], [1024, 256]);
-    await growDataDisk(path, 1024);
-    assert.equal((await readDataDisk(path))?.filesystemMiB, 1024);
+    await growRawDisk(path, 1024);
+    assert.equal((await readRawDisk(path))?.filesystemMiB, 1024);
   });
 });
 
-Deno.test("readDataDisk() refuses a file that holds no ext4, rather than making it anew", async () => {
+Deno.test("readRawDisk() refuses a file that holds no ext4, rather than making it anew", async () => {
   await inFolder(async (folder) => {
     const path = join(folder, "data.raw");
     await Deno.writeFile(path, new Uint8Array(4096));
-    await assert.rejects(readDataDisk(path), /holds no ext4 filesystem/);
+    await assert.rejects(readRawDisk(path), /holds no ext4 filesystem/);
     await Deno.writeTextFile(path, "short");
-    await assert.rejects(readDataDisk(path), /holds no ext4 filesystem/);
+    await assert.rejects(readRawDisk(path), /holds no ext4 filesystem/);
   });
 });
 

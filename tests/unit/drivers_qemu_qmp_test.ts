@@ -3,67 +3,7 @@ import { addForward, removeForward } from "../../lib/drivers/qemu/forward.ts";
 import { findQemu, lookAtVm } from "../../lib/drivers/qemu/look.ts";
 import { connectQmp, QmpError } from "../../lib/drivers/qemu/qmp.ts";
 import { waitFor } from "../../lib/host/clock.ts";
-import { type MachineFolder, machineFolder } from "../../lib/host/paths.ts";
-import { findProgram, isRunning, spawnDetached } from "../../lib/host/process.ts";
-
-const GREETING = '{"QMP": {"version": {}, "capabilities": []}}\r\n';
-
-/** A monitor that answers each command by the given lines; silent without a greeting. */
-async function withMonitor(
-  greeting: string | undefined,
-  reply: (command: string) => string,
-  work: (folder: MachineFolder) => Promise<void>,
-): Promise<void> {
-  await inMachineFolder(async (folder) => {
-    const listener = Deno.listen({ transport: "unix", path: folder.qmpCommand });
-    const served: Promise<void>[] = [];
-    const accepting = (async () => {
-      for await (const connection of listener) served.push(serve(connection, greeting, reply));
-    })();
-    try {
-      await work(folder);
-    } finally {
-      listener.close();
-      await accepting;
-      await Promise.all(served);
-    }
-  });
-}
-
-async function serve(
-  connection: Deno.Conn,
-  greeting: string | undefined,
-  reply: (command: string) => string,
-): Promise<void> {
-  const encoder = new TextEncoder();
-  const decoder = new TextDecoder();
-  using open = connection;
-  if (greeting !== undefined) await open.write(encoder.encode(greeting));
-  const buffer = new Uint8Array(4096);
-  let text = "";
-  for (let n = await open.read(buffer); n !== null; n = await open.read(buffer)) {
-    text += decoder.decode(buffer.subarray(0, n));
-    const lines = text.split("\n");
-    text = lines.pop() ?? "";
-    for (const line of lines) {
-      const { execute } = JSON.parse(line) as { execute: string };
-      await open.write(
-        encoder.encode(execute === "qmp_capabilities" ? '{"return": {}}\r\n' : reply(execute)),
-      );
-    }
-  }
-}
-
-async function inMachineFolder(work: (folder: MachineFolder) => Promise<void>): Promise<void> {
-  const home = await Deno.makeTempDir({ prefix: "qmp-" });
-  const folder = machineFolder("dev", home);
-  await Deno.mkdir(folder.root);
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(home, { recursive: true });
-  }
-}
+import { GREETING, inMachineFolder, withMonitor, withRealQemu } from "./drivers_monitor_fixture.ts";
 
 Deno.test("connectQmp() passes over events that come between command and answer", async () => {
   const event = '{"event": "RESUME", "timestamp": {}}\r\n';
@@ -82,6 +22,26 @@ Deno.test("connectQmp() puts an answer together that comes in pieces", async () 
   await withMonitor(GREETING, () => `{"return": "${long}"}\r\n`, async (folder) => {
     using qmp = await connectQmp(folder.qmpCommand);
     assert.equal((await qmp.human("info")).length, long.length);
+  });
+});
+
+Deno.test("waitForEvent() takes an event that came with an answer, one that comes later, and no other", async () => {
+  const event = (device: string) => `{"event": "DEVICE_DELETED", "data": {"device": "${device}"}}\r\n`;
+  const answers = [
+    event("a") + '{"return": {}}\r\n',
+    '{"return": {}}\r\n' + event("b"),
+    '{"return": {}}\r\n',
+  ];
+  await withMonitor(GREETING, () => answers.shift() ?? "", async (folder) => {
+    using qmp = await connectQmp(folder.qmpCommand);
+    const deleted = (device: string, timeoutMs = 5000) =>
+      qmp.waitForEvent("DEVICE_DELETED", (data) => data["device"] === device, timeoutMs);
+    await qmp.execute("device_del");
+    await deleted("a");
+    await qmp.execute("device_del");
+    await deleted("b");
+    await qmp.execute("device_del");
+    await assert.rejects(deleted("b", 50), { name: "TimeoutError" }, "an event counts once");
   });
 });
 
@@ -156,39 +116,8 @@ Deno.test({
   },
 });
 
-/** A real QEMU without a guest: it stops before the first instruction. */
-async function withQemu(work: (folder: MachineFolder, pid: number) => Promise<void>): Promise<void> {
-  await inMachineFolder(async (folder) => {
-    const qemu = await findProgram("qemu-system-x86_64");
-    assert.ok(qemu, "qemu-system-x86_64 is not installed");
-    const child = spawnDetached([
-      ...[qemu, "-S", "-nodefaults", "-display", "none", "-machine", "q35", "-accel", "tcg", "-m", "64M"],
-      ...[
-        "-cpu",
-        "max,-cx16",
-        "-netdev",
-        "user,id=n0,ipv6=off",
-        "-device",
-        "virtio-net-pci,netdev=n0,romfile=",
-      ],
-      ...["-qmp", `unix:${folder.qmpCommand},server=on,wait=off`, "-pidfile", folder.qemuPid],
-    ], { log: folder.qemuLog, cwd: folder.root });
-    try {
-      const up = await waitFor(async () => (await lookAtVm(folder)).state === "running" || undefined, {
-        timeoutMs: 20_000,
-      });
-      assert.ok(up, await Deno.readTextFile(folder.qemuLog));
-      await work(folder, child.pid);
-    } finally {
-      if (isRunning(child.pid)) Deno.kill(child.pid, "SIGKILL");
-      child.ref(); // nothing else may be left to wait for
-      await child.status;
-    }
-  });
-}
-
 Deno.test("lookAtVm() lets a real QEMU describe itself, and finds it when it hangs and when it was killed", async () => {
-  await withQemu(async (folder, pid) => {
+  await withRealQemu(async (folder, pid) => {
     const forward = { protocol: "tcp", host: "127.0.0.1", hostPort: freeTcpPort(), guestPort: 22 } as const;
     await addForward(folder, forward);
     const look = await lookAtVm(folder);

@@ -72,7 +72,8 @@ sshdTest("runInteractive() gives 128 + n when a signal ended the program", async
 });
 
 sshdTest("runInteractive() passes Ctrl-C on to a program without a terminal", async (sshd) => {
-  const script = "trap 'echo caught; exit 42' INT; echo ready; while :; do sleep 0.1; done";
+  const script = // ends with its connection, also where nobody ends it
+    "trap 'echo caught; exit 42' INT; echo ready; while kill -0 $PPID; do sleep 0.1; done";
   const program = start(sshd, { ...PLAIN, command: ["sh", "-c", script] });
   const output = program.stdout.getReader();
   assert.equal(text((await output.read()).value), "ready\n");

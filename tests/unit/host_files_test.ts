@@ -11,8 +11,8 @@ import {
   statIfPresent,
   truncateNew,
   writeAtomic,
-  writeThroughLinks,
 } from "../../lib/host/files.ts";
+import { writeThroughLinks } from "../../lib/host/linked_file.ts";
 import { namesIn } from "./folder_fixture.ts";
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {

@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "agent/api.ts",
     "agent/spawn.ts",
     "config/types.ts",
+    "config/effects.ts",
     "host/",
   ],
   agent: ["guest/", "drivers/", "config/types.ts", "host/"],
@@ -30,7 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files beside a room's code that it may read as data. */
-const DATA = ["../schemas/machine.v1.schema.json", "../deno.json"];
+const DATA = ["../schemas/machine.v1.schema.json", "../schemas/plan.v1.schema.json", "../deno.json"];
 
 const MOST_LINES = 400;
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { makePlan, planItem } from "../../lib/plan/plan.ts";
+import { makePlan } from "../../lib/plan/plan.ts";
+import { planItem } from "../../lib/plan/rules.ts";
 import { isConverged, worse, worstEffect } from "../../lib/plan/effects.ts";
 import { equal } from "../../lib/plan/equal.ts";
 import type { Change, Effect, Item, Plan } from "../../lib/plan/types.ts";
@@ -85,13 +86,68 @@ for (const [name, parts, wanted] of ROWS) {
   });
 }
 
-Deno.test("planItem() says 'changed outside' only when the file still says the same", () => {
-  const noteOf = (parts: Partial<Item>) =>
-    planItem(item({ observed: present("b"), ...parts })).paths[0]?.note;
-  assert.equal(noteOf({ unedited: true }), "changed outside");
-  assert.equal(noteOf({}), undefined);
+/** A thing of two parts that differ each for itself. */
+interface Parts {
+  readonly a: number;
+  readonly b: number;
+}
+
+function pair(desired: Parts, last: Parts | undefined, found: Parts): Item {
+  const parts = (side: unknown) => side as Parts;
+  return item({
+    desired,
+    observed: present(found),
+    ...(last === undefined ? {} : { last }),
+    compare: (want, have) =>
+      (["a", "b"] as const).filter((path) => parts(want)[path] !== parts(have)[path]).map((path) => ({
+        path,
+        before: parts(have)[path],
+        after: parts(want)[path],
+        effect: "live",
+      })),
+  });
+}
+
+/** What is wanted, was wanted when it was applied last, and was found; and what the plan says of it. */
+const THREE_WAYS: readonly (readonly [string, Parts, Parts | undefined, Parts, readonly string[]])[] = [
+  ["only the file was edited", { a: 2, b: 1 }, { a: 1, b: 1 }, { a: 1, b: 1 }, ["a"]],
+  ["only the guest was changed", { a: 1, b: 1 }, { a: 1, b: 1 }, { a: 7, b: 1 }, ["a changed outside"]],
+  [
+    "the file at one path, the guest at another",
+    { a: 2, b: 1 },
+    { a: 1, b: 1 },
+    { a: 1, b: 7 },
+    ["a", "b changed outside"],
+  ],
+  ["both at the same path", { a: 2, b: 1 }, { a: 1, b: 1 }, { a: 7, b: 1 }, ["a changed outside"]],
+  ["the guest was made what the file says now", { a: 2, b: 1 }, { a: 1, b: 1 }, { a: 2, b: 1 }, []],
+  ["both paths of the guest", { a: 1, b: 1 }, { a: 1, b: 1 }, { a: 7, b: 7 }, [
+    "a changed outside",
+    "b changed outside",
+  ]],
+  ["nobody knows what was applied last", { a: 1, b: 1 }, undefined, { a: 7, b: 1 }, ["a"]],
+];
+
+for (const [name, desired, last, found, wanted] of THREE_WAYS) {
+  Deno.test(`planItem() tells an edit from a change outside: ${name}`, () => {
+    const { paths } = planItem(pair(desired, last, found));
+    assert.deepEqual(paths.map(({ path, note }) => note === undefined ? path : `${path} ${note}`), wanted);
+    assert.deepEqual(paths.map(({ before }) => before), paths.map(({ path }) => found[path as keyof Parts]));
+  });
+}
+
+Deno.test("planItem() leaves a kind's own words where it has some", () => {
   const compare = () => [{ path: "p", before: 1, after: 2, effect: "live" as const, note: "own words" }];
-  assert.equal(noteOf({ unedited: true, compare }), "own words");
+  assert.equal(planItem(item({ observed: present("b"), last: "a", compare })).paths[0]?.note, "own words");
+});
+
+Deno.test("planItem() says 'removed outside' of what was applied and is gone", () => {
+  const reasonOf = (parts: Partial<Item>) => planItem(item({ observed: ABSENT, ...parts })).reason;
+  assert.equal(reasonOf({ last: "a" }), "removed outside");
+  assert.equal(reasonOf({}), undefined);
+  const creation = { effect: "live", reason: "mounted on /x" } as const;
+  assert.equal(reasonOf({ last: "a", creation }), "removed outside; mounted on /x");
+  assert.equal(reasonOf({ creation }), "mounted on /x");
 });
 
 Deno.test("planItem() points at the path in the file", () => {
@@ -176,6 +232,23 @@ Deno.test("makePlan() works by phase and address, and takes away first and backw
     item({ address: "old:2", phase: 9, desired: undefined }),
   ], OPTIONS);
   assert.deepEqual(plan.changes.map(({ address }) => address), ["old:2", "old:1", "c", "a", "b"]);
+});
+
+Deno.test("makePlan() works within a phase by the order of the file where there is one", () => {
+  const plan = makePlan([
+    item({ address: "step:a", phase: 15, order: 1, observed: ABSENT }),
+    item({ address: "step:z", phase: 15, order: 0, observed: ABSENT }),
+    item({ address: "step:m", phase: 15, order: 10, observed: ABSENT }),
+    item({ address: "step:b", phase: 15, order: 9, observed: ABSENT }),
+    item({ address: "other", phase: 14, observed: ABSENT }),
+  ], OPTIONS);
+  assert.deepEqual(plan.changes.map(({ address }) => address), [
+    "other",
+    "step:z",
+    "step:a",
+    "step:b",
+    "step:m",
+  ]);
 });
 
 Deno.test("makePlan() that takes everything away runs backwards through all of it", () => {

@@ -1,14 +1,25 @@
 import { join } from "node:path";
 import type { Machine } from "../../lib/config/types.ts";
 import type { RunningVm } from "../../lib/drivers/types.ts";
-import { type Fact, type GuestFacts, type GuestFile, type GuestUnit } from "../../lib/guest/query.ts";
-import type { Guest } from "../../lib/guest/types.ts";
+import type { GuestControl } from "../../lib/guest/control.ts";
+import type { GuestOp, OpsResult } from "../../lib/guest/ops.ts";
+import {
+  type Fact,
+  type GuestFacts,
+  type GuestFile,
+  type GuestQuery,
+  type GuestUnit,
+} from "../../lib/guest/query.ts";
 import { sha256 } from "../../lib/host/files.ts";
 import { machineFolder } from "../../lib/host/paths.ts";
 import type { Observed, PlannedChange } from "../../lib/plan/types.ts";
-import type { Job, Kind, Look, World } from "../../lib/resources/contract.ts";
-import { OwnedStore } from "../../lib/resources/owned.ts";
+import { makePlan } from "../../lib/plan/plan.ts";
+import { itemsOf } from "../../lib/apply/items.ts";
+import type { AnyKind, Job, Kind, Look, World } from "../../lib/resources/contract.ts";
+import { OWNED_FILE, OwnedStore } from "../../lib/resources/owned.ts";
+import type { Platform } from "../../lib/resources/platform.ts";
 import { type MachineRecord, RecordStore } from "../../lib/resources/record.ts";
+import { thisComputer } from "../../lib/resources/this_computer.ts";
 
 /** A home of its own for the machine, the cache, ssh and docker; the variables come back with the test's end. */
 export async function withHome(work: (home: string) => Promise<void>): Promise<void> {
@@ -44,11 +55,19 @@ export const MACHINE: Machine = {
     image: { name: "debian-13", source: "auto" },
     diskMiB: 20480,
     dataDiskMiB: 61440,
+    disks: [],
   },
   user: { name: "ada", uid: 1000, shell: "/bin/bash", sudo: true, home: "/home/ada.guest" },
   hostname: "dev",
+  timezone: "Europe/Berlin",
   mounts: [],
+  env: {},
+  packages: { install: [] },
+  files: [],
+  sysctl: {},
+  modules: [],
   runtime: { engine: "docker", docker: { daemon: {}, context: { name: "machine-dev", current: true } } },
+  provision: [],
   ssh: { port: 0, agent: false, config: false },
 };
 
@@ -78,26 +97,69 @@ export function worldOf(parts: Partial<World> = {}): World {
       user: "ada",
       uid: 1000,
       home: "/home/ada",
+      timezone: "Europe/Berlin",
     },
     cacheDir: join(Deno.env.get("XDG_CACHE_HOME") ?? "/nowhere", "machine"),
+    platform: thisComputer,
     ...parts,
   };
 }
 
-/** A guest's answer: texts of files and states of units; `null` is absent, all that is not named is unknown. */
+/** The machine with some of it otherwise. */
+export function machineOf(parts: Partial<Machine>): Machine {
+  return { ...MACHINE, ...parts };
+}
+
+/** Parts of a platform. */
+type PlatformParts =
+  & { readonly [K in "vm" | "disks" | "images" | "agents"]?: Partial<Platform[K]> }
+  & Partial<Pick<Platform, "connect" | "docker">>;
+
+/** This computer with parts of it replaced. */
+export function platformOf(parts: PlatformParts): Platform {
+  return {
+    ...thisComputer,
+    ...parts,
+    vm: { ...thisComputer.vm, ...parts.vm },
+    disks: { ...thisComputer.disks, ...parts.disks },
+    images: { ...thisComputer.images, ...parts.images },
+    agents: { ...thisComputer.agents, ...parts.agents },
+  };
+}
+
+/** A file as a guest has it: its text, alone or with what else is known of it; `null` is absent. */
+export type FileAnswer = string | null | (Partial<GuestFile> & { readonly text: string });
+
+/** The guest's own list of what is ours. */
+export function listOf(
+  applied: Readonly<Record<string, unknown>>,
+  files: Readonly<Record<string, string>> = {},
+): string {
+  return JSON.stringify({ version: 1, files, applied });
+}
+
+/** What else than files a guest answers. */
+export interface OtherAnswers {
+  readonly packages?: Readonly<Record<string, string | null>>;
+  readonly checks?: Readonly<Record<string, boolean>>;
+}
+
+/** A guest's answer: files, states of units, packages, checks; `null` is absent, all that is not named is unknown. */
 export function factsOf(
-  files: Readonly<Record<string, string | null>>,
+  files: Readonly<Record<string, FileAnswer>>,
   units: Readonly<Record<string, Partial<GuestUnit> | null>> = {},
+  { packages = {}, checks = {} }: OtherAnswers = {},
 ): GuestFacts {
   const unknown = { state: "unknown", reason: "the guest did not answer" } as const;
   return {
     bootId: "boot",
     file(path): Fact<GuestFile> {
-      const text = files[path];
-      if (text === undefined) return unknown;
-      if (text === null) return { state: "absent" };
-      const value = { sha256: sha256(text), mode: "644", owner: "root:root", mtimeMs: 1000, text };
-      return { state: "present", value };
+      const file = files[path];
+      if (file === undefined) return unknown;
+      if (file === null) return { state: "absent" };
+      const parts = typeof file === "string" ? { text: file } : file;
+      const usual = { sha256: sha256(parts.text), mode: "644", owner: "root:root", mtimeMs: 1000 };
+      return { state: "present", value: { ...usual, ...parts } };
     },
     unit(name): Fact<GuestUnit> {
       const unit = units[name];
@@ -112,6 +174,15 @@ export function factsOf(
         needReload: false,
       };
       return { state: "present", value: { ...usual, ...unit } };
+    },
+    package(name): Fact<string> {
+      const version = packages[name];
+      if (version === undefined) return unknown;
+      return version === null ? { state: "absent" } : { state: "present", value: version };
+    },
+    check(name): Fact<boolean> {
+      const value = checks[name];
+      return value === undefined ? unknown : { state: "present", value };
     },
   };
 }
@@ -170,28 +241,113 @@ export async function compareOne<D, O>(
   return kind.compare(desired, observed.value).map(({ path, effect }) => `${path} ${effect}`);
 }
 
-/** What a step works with; its guest runs scripts by `run`. */
-export function jobOf(address: string, run: Guest["run"], parts: Partial<Job> = {}): Job {
-  const guest: Guest = { run, async [Symbol.asyncDispose]() {} };
-  const step: PlannedChange = {
-    address,
-    phase: 1,
-    action: "update",
-    effect: "live",
-    paths: [],
-    dependsOn: [],
+/** A guest that remembers what it was asked. */
+export interface ToldGuest extends GuestControl {
+  readonly looks: GuestQuery[];
+  /** What each request was to do. */
+  readonly requests: (readonly GuestOp[])[];
+  /** All of that in one list. */
+  readonly ops: () => readonly GuestOp[];
+}
+
+/** A guest that answers looks by `facts` and takes every operation for done, unless `answer` says otherwise. */
+export function guestOf(
+  facts: GuestFacts | (() => GuestFacts) = factsOf({ [OWNED_FILE]: null }),
+  answer: (ops: readonly GuestOp[]) => Partial<OpsResult> = () => ({}),
+): ToldGuest {
+  const looks: GuestQuery[] = [];
+  const requests: (readonly GuestOp[])[] = [];
+  return {
+    looks,
+    requests,
+    ops: () => requests.flat(),
+    look(query) {
+      looks.push(query);
+      return Promise.resolve(typeof facts === "function" ? facts() : facts);
+    },
+    perform(ops) {
+      requests.push(ops);
+      return Promise.resolve({ ok: true, code: 0, output: "", ...answer(ops) });
+    },
   };
-  const world = worldOf();
+}
+
+/** The names of operations, with what tells them from others of the same name. */
+export function opNames(ops: readonly GuestOp[]): string[] {
+  return ops.map((op) => {
+    if (op.op === "write") return `write ${op.files.map(({ path }) => path).join(" ")}`;
+    if (op.op === "systemctl") return `systemctl ${op.args.join(" ")}`;
+    if ("path" in op) return `${op.op} ${op.path}`;
+    if ("names" in op) return `${op.op} ${op.names.join(" ")}`;
+    if ("key" in op) return `${op.op} ${op.key}=${op.value}`;
+    if ("file" in op) return `${op.op} ${op.file}`;
+    if ("unit" in op) return `${op.op} ${op.unit}`;
+    return "name" in op ? `${op.op} ${op.name}` : op.op;
+  });
+}
+
+/** The way into a guest where none is needed. */
+export const NO_GUEST: GuestControl = {
+  look: () => Promise.reject(new Error("No guest is needed")),
+  perform: () => Promise.reject(new Error("No guest is needed")),
+};
+
+/** A step of a plan. */
+export function stepOf(address: string, parts: Partial<PlannedChange> = {}): PlannedChange {
+  return { address, phase: 1, action: "update", effect: "live", paths: [], dependsOn: [], ...parts };
+}
+
+/** What a step works with. */
+export function jobOf(address: string, guest: GuestControl, parts: Partial<Job> = {}): Job {
+  const world = parts.world ?? worldOf();
   return {
     world: { ...world, record: RECORD },
     look: UNREACHABLE,
-    step,
+    step: stepOf(address),
     store: new RecordStore(world.folder, RECORD),
     guest: () => Promise.resolve(guest),
     owned: new OwnedStore(() => Promise.resolve(guest), undefined),
     progress: () => {},
     note: () => {},
+    output: () => {},
     signal: new AbortController().signal,
     ...parts,
   };
+}
+
+/** A machine that has something of every kind. */
+export const RICH: Machine = machineOf({
+  vm: { ...MACHINE.vm, disks: [{ name: "scratch", sizeMiB: 1024, format: "ext4", target: "/mnt/scratch" }] },
+  mounts: [{ source: "/", target: "/host", type: "9p", writable: false, optional: false, options: {} }],
+  env: { EDITOR: "vim", QUOTED: `it's "so"` },
+  packages: { install: ["git", "jq"] },
+  files: [{ path: "/etc/motd", content: "hello\n", owner: "root:root", mode: "0644" }],
+  sysctl: { "vm.swappiness": "10", "net.ipv4.ip_local_port_range": "1024 65000" },
+  modules: ["br_netfilter"],
+  provision: [
+    { name: "first", run: "true", as: "root", when: "changed" },
+    { name: "second", run: "true", check: "true", as: "user", when: "always" },
+  ],
+});
+
+/** The lines of a kind in a plan. */
+export async function linesOf(kind: AnyKind, seen: {
+  readonly world?: World;
+  readonly look: Look;
+}): Promise<readonly PlannedChange[]> {
+  const items = await itemsOf(seen.world ?? worldOf(), seen.look, [kind]);
+  return makePlan(items, { machine: "dev", protect: false }).changes;
+}
+
+/** The same as texts: `address action effect (reason)`, then each `path: note`. */
+export async function toldOf(kind: AnyKind, seen: {
+  readonly world?: World;
+  readonly look: Look;
+}): Promise<readonly string[]> {
+  return (await linesOf(kind, seen)).map(({ address, action, effect, reason, paths }) =>
+    [
+      `${address} ${action} ${effect}${reason === undefined ? "" : ` (${reason})`}`,
+      ...paths.map(({ path, note }) => note === undefined ? path : `${path}: ${note}`),
+    ].join(", ")
+  );
 }

@@ -5,14 +5,17 @@ import { hostnameKind } from "../../lib/resources/hostname.ts";
 import { userKind } from "../../lib/resources/user.ts";
 import { OWNED_FILE } from "../../lib/resources/owned.ts";
 import { sha256 } from "../../lib/host/files.ts";
-import { run } from "../../lib/host/process.ts";
+import { packagesFor } from "../../lib/image/packages.ts";
 import {
   compareOne,
   factsOf,
+  guestOf,
   jobOf,
+  linesOf,
   lookOf,
   MACHINE,
   observeOne,
+  opNames,
   STOPPED,
   UNREACHABLE,
   withHome,
@@ -23,11 +26,13 @@ for (const kind of [hostnameKind, userKind, foldersKind, dockerEngineKind] as co
   Deno.test(`${kind.kind}: unknown when the guest does not answer, known after its start when it is down`, () =>
     withHome(async () => {
       const world = worldOf();
-      const of = async (look: typeof STOPPED) =>
-        (await kind.observe(world, look, new Map())).get(kind.kind)?.state;
-      assert.equal(await of(UNREACHABLE), "unknown");
-      assert.equal(await of(lookOf(factsOf({}))), "unknown");
-      assert.equal(await of({ ...STOPPED, guest: { state: "absent" } }), "absent");
+      const wanted = await kind.desired(world) as ReadonlyMap<string, never>;
+      const [address] = [...wanted.keys()];
+      const of = async (look: typeof STOPPED) => (await kind.observe(world, look, wanted)).get(address!);
+      assert.equal((await of(UNREACHABLE))?.state, "unknown");
+      assert.equal((await of(lookOf(factsOf({ [OWNED_FILE]: null }))))?.state, "unknown");
+      assert.equal((await of({ ...STOPPED, guest: { state: "absent" } }))?.state, "absent");
+      assert.deepEqual(await of(STOPPED), { state: "unknown", reason: "known after start", until: "vm" });
     }));
 }
 
@@ -44,7 +49,12 @@ const NAME_ROWS: readonly (readonly [string, Record<string, string | null>, read
 for (const [name, files, wanted] of NAME_ROWS) {
   Deno.test(`hostname: ${name}`, () =>
     withHome(async () => {
-      const usual = { [KERNEL]: "dev\n", "/etc/hostname": "dev\n", "/etc/hosts": HOSTS };
+      const usual = {
+        [KERNEL]: "dev\n",
+        "/etc/hostname": "dev\n",
+        "/etc/hosts": HOSTS,
+        [OWNED_FILE]: null,
+      };
       const look = lookOf(factsOf({ ...usual, ...files }));
       assert.deepEqual(await compareOne(hostnameKind, "hostname", { look }), wanted);
     }));
@@ -58,6 +68,7 @@ const USER = {
   "/etc/ssh/authorized_keys.d/ada": `${KEY}\n`,
   "/etc/sudoers.d/machine": RULE,
   "/home/ada.guest": "",
+  [OWNED_FILE]: null,
 };
 
 const USER_ROWS: readonly (readonly [string, Record<string, string | null>, readonly string[]])[] = [
@@ -79,7 +90,7 @@ for (const [name, files, wanted] of USER_ROWS) {
       await Deno.mkdir(folder.root, { recursive: true });
       await Deno.writeTextFile(folder.identityPublic, `${KEY}\n`);
       const look = lookOf(factsOf({ ...USER, ...files }));
-      assert.deepEqual(await compareOne(userKind, "user", { look }), wanted);
+      assert.deepEqual(await compareOne(userKind, "user:ada", { look }), wanted);
     }));
 }
 
@@ -90,7 +101,7 @@ Deno.test("user: a rule that stands there is taken away when sudo is not wanted"
     await Deno.mkdir(folder.root, { recursive: true });
     await Deno.writeTextFile(folder.identityPublic, `${KEY}\n`);
     const with_ = async (rule: string | null) =>
-      await compareOne(userKind, "user", {
+      await compareOne(userKind, "user:ada", {
         world,
         look: lookOf(factsOf({ ...USER, "/etc/sudoers.d/machine": rule })),
       });
@@ -101,7 +112,7 @@ Deno.test("user: a rule that stands there is taken away when sudo is not wanted"
 
 Deno.test("user: wanted before the machine's keys are made, as after a crash in between", () =>
   withHome(async () => {
-    assert.equal((await userKind.desired(worldOf())).get("user")?.publicKey, "");
+    assert.equal((await userKind.desired(worldOf())).get("user:ada")?.publicKey, "");
   }));
 
 const LOADED = (config: object, invocationId = "run1") =>
@@ -163,6 +174,25 @@ const ENGINE_ROWS: readonly (readonly [string, Parameters<typeof factsOf>, reado
     "docker.service": {},
   }], ["unknown"]],
 ];
+Deno.test("engine:docker: what is still starting is marked as passing, unless more is wrong with it", () =>
+  withHome(async () => {
+    const files = { [DAEMON]: null, "/etc/group": GROUP, [OWNED_FILE]: null };
+    const seen = async (unit: Parameters<typeof factsOf>[1]) => {
+      const [line] = await linesOf(dockerEngineKind, { look: lookOf(factsOf(files, { ...UP, ...unit })) });
+      return line!.paths.map(({ path, note, isPassing }) => [path, note, isPassing]);
+    };
+    const starting = { activeState: "activating" };
+    const note = "it is still starting";
+    assert.deepEqual(await seen({ "docker.service": starting }), [["docker.service", note, true]]);
+    const disabled = { ...starting, unitFileState: "disabled" };
+    assert.deepEqual(await seen({ "docker.service": disabled }), [["docker.service", note, undefined]]);
+    assert.deepEqual(await seen({ "docker.socket": { activeState: "failed" } }), [[
+      "docker.socket",
+      undefined,
+      undefined,
+    ]]);
+  }));
+
 for (const [name, [files, units], wanted] of ENGINE_ROWS) {
   Deno.test(`engine:docker: ${name}`, () =>
     withHome(async () => {
@@ -200,61 +230,92 @@ Deno.test("folders: without a data disk its units are ours to take away, and onl
     const wanted = (await foldersKind.desired(worldOf())).get("folders")!;
     const world = worldOf({ machine: { ...MACHINE, vm: { ...MACHINE.vm, dataDiskMiB: undefined } } });
     const files = Object.fromEntries(wanted.files.map(({ path, content }) => [path, sha256(content)]));
-    const list = JSON.stringify({ version: 1, files, applied: {} });
+    const list = JSON.stringify({ version: 1, files, applied: { folders: true } });
     const of = async (owned: string | null) =>
       await observeOne(foldersKind, "folders", { world, look: lookOf(factsOf({ [OWNED_FILE]: owned })) });
     assert.equal((await of(list))?.state, "present");
-    assert.equal((await of(null))?.state, "absent");
-    const scripts: string[] = [];
-    await foldersKind.undo(jobOf("folders", (script) => {
-      scripts.push(script);
-      return Promise.resolve({ code: 0, stdout: list, stderr: "" });
-    }));
-    for (const path of Object.keys(files)) assert.ok(scripts.at(-1)?.includes(`rm -f ${path}`), path);
-    assert.equal((await run(["/bin/sh", "-n", "-c", scripts.at(-1)!])).code, 0);
+    assert.equal(await of(null), undefined, "nothing to take away");
+    const guest = guestOf(factsOf({ [OWNED_FILE]: list }));
+    await foldersKind.undo(jobOf("folders", guest));
+    const names = opNames(guest.ops());
+    for (const path of Object.keys(files)) assert.ok(names.includes(`put-back ${path}`), path);
+    for (const unit of wanted.units) assert.ok(names.includes(`retire-unit ${unit}`), unit);
+    assert.ok(
+      guest.ops().every((op) => op.op !== "retire-unit" || op.keepRunning),
+      "nothing is unmounted under running containers",
+    );
   }));
-
-/** A guest's answer to the observation script, as its programs write it. */
-function answerOf(files: Readonly<Record<string, string>>, units: Readonly<Record<string, string>>): string {
-  const paths = Object.keys(files);
-  const part = (name: string, lines: readonly string[]) => [`@@machine:${name}`, ...lines, "@@machine:end 0"];
-  return [
-    ...part("stat", paths.map((path) => `${path}|regular file|644|root:root|1.000`)),
-    ...part("hash", paths.map((path) => `${sha256(files[path]!)}  ${path}`)),
-    ...part("text", paths.map((path) => `${path}:${files[path]!.trim()}`)),
-    ...part(
-      "units",
-      Object.entries(units).map(([name, run]) =>
-        [
-          `Id=${name}\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nInvocationID=${run}`,
-          "ExecMainStartTimestamp=Sun 2026-11-22 13:00:00.000000 UTC\nNeedDaemonReload=no\n",
-        ].join("\n")
-      ),
-    ),
-  ].join("\n");
-}
 
 Deno.test("engine:docker: what a restart of the VM brought into force is looked at again before it is changed", () =>
   withHome(async () => {
     const list = LOADED({}, "run1");
     const files = { [DAEMON]: '{"mtu": 1400}\n', "/etc/group": GROUP, [OWNED_FILE]: list };
-    const units = { "docker.service": "run2", "docker.socket": "", "containerd.service": "" };
-    const scripts: string[] = [];
-    const job = jobOf("engine:docker", (script) => {
-      scripts.push(script);
-      const stdout = script.includes("@@machine:boot")
-        ? answerOf(files, units)
-        : script.startsWith("systemctl show")
-        ? "run2\n"
-        : list;
-      return Promise.resolve({ code: 0, stdout, stderr: "" });
-    }, {
+    const packages = Object.fromEntries(packagesFor("docker").map((name) => [name, "1"]));
+    const now = factsOf(files, { ...UP, "docker.service": { invocationId: "run2" } }, { packages });
+    const guest = guestOf(now);
+    const job = jobOf("engine:docker", guest, {
       // Before the restart dockerd had our own configuration in force, though the file was edited already.
       look: lookOf(factsOf(files, UP)),
     });
     await dockerEngineKind.apply(job, { daemon: {}, user: "ada" });
-    assert.ok(
-      scripts.some((script) => /^systemctl restart docker\.service/m.test(script)),
-      scripts.join("\n---\n"),
+    const names = opNames(guest.ops());
+    assert.ok(names.includes("systemctl restart docker.service"), names.join("\n"));
+    assert.ok(names.includes(`put-back ${DAEMON}`), names.join("\n"));
+    assert.ok(!names.some((name) => name.startsWith("install-packages")), names.join("\n"));
+  }));
+
+Deno.test("engine:docker: installs what is missing of its packages", () =>
+  withHome(async () => {
+    const files = { [DAEMON]: null, "/etc/group": GROUP, [OWNED_FILE]: null };
+    const packages = Object.fromEntries(
+      packagesFor("docker").map((name, index) => [name, index ? "1" : null]),
     );
+    const guest = guestOf(factsOf(files, UP, { packages }));
+    await dockerEngineKind.apply(jobOf("engine:docker", guest), { daemon: {}, user: "ada" });
+    assert.deepEqual(opNames(guest.ops())[0], `install-packages ${packagesFor("docker").join(" ")}`);
+  }));
+
+Deno.test("user: another name is another login: the former one goes, its home and the rule of the new one stay", () =>
+  withHome(async () => {
+    const world = worldOf({ machine: { ...MACHINE, user: { ...MACHINE.user, name: "bob" } } });
+    const { folder } = world;
+    await Deno.mkdir(folder.root, { recursive: true });
+    await Deno.writeTextFile(folder.identityPublic, `${KEY}\n`);
+    const facts = factsOf({
+      ...USER,
+      "/etc/ssh/authorized_keys.d/bob": null,
+      [OWNED_FILE]: JSON.stringify({
+        version: 1,
+        files: {},
+        applied: { "user:ada": { home: "/home/ada.guest" } },
+      }),
+    });
+    const found = await userKind.observe(world, lookOf(facts), await userKind.desired(world));
+    assert.deepEqual([...found].map(([address, { state }]) => `${address} ${state}`).sort(), [
+      "user:ada present",
+      "user:bob absent",
+    ]);
+    const ada = found.get("user:ada");
+    assert.ok(ada?.state === "present" && ada.owned);
+    const guest = guestOf(facts);
+    await userKind.undo(jobOf("user:ada", guest, { look: lookOf(facts) }));
+    const names = opNames(guest.ops());
+    assert.deepEqual(names.slice(0, 2), ["put-back /etc/ssh/authorized_keys.d/ada", "remove-login ada"]);
+    assert.ok(!names.some((name) => name.includes("sudoers") || name.includes("/home")), names.join("\n"));
+  }));
+
+Deno.test("user: is made with its key and its rule, and without the rule when sudo is not wanted", () =>
+  withHome(async () => {
+    for (const sudo of [true, false]) {
+      const guest = guestOf(factsOf({ [OWNED_FILE]: null }));
+      await userKind.apply(jobOf("user:ada", guest), { ...MACHINE.user, sudo, publicKey: KEY });
+      const names = opNames(guest.ops());
+      assert.ok(names.includes("login"), names.join("\n"));
+      assert.ok(
+        names.some((name) => name.includes("write /etc/ssh/authorized_keys.d/ada")),
+        names.join("\n"),
+      );
+      assert.equal(names.some((name) => /^write .*\/etc\/sudoers\.d\/machine/.test(name)), sudo);
+      assert.equal(names.includes("put-back /etc/sudoers.d/machine"), !sudo);
+    }
   }));

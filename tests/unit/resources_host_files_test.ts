@@ -13,14 +13,12 @@ import { RecordStore } from "../../lib/resources/record.ts";
 import { includeLine, sshConfigKind } from "../../lib/resources/ssh_config.ts";
 import { findProgram, run } from "../../lib/host/process.ts";
 import { machineFolder } from "../../lib/host/paths.ts";
-import { jobOf, MACHINE, RECORD, UNREACHABLE, withHome, worldOf } from "./resources_fixture.ts";
-
-const noGuest = () => Promise.reject(new Error("No guest is needed"));
+import { jobOf, MACHINE, NO_GUEST, RECORD, UNREACHABLE, withHome, worldOf } from "./resources_fixture.ts";
 
 /** Looks, and applies what differs; gives what the second look says. */
 async function converge<D, O>(kind: Kind<D, O>, world: World, store: RecordStore): Promise<string> {
   const [address, desired] = [...await kind.desired(world)][0]!;
-  const job = jobOf(address, noGuest, { world: { ...world, record: RECORD }, store });
+  const job = jobOf(address, NO_GUEST, { world: { ...world, record: RECORD }, store });
   await kind.apply(job, desired);
   return await actionOf(kind, world);
 }
@@ -63,7 +61,7 @@ for (const before of USER_CONFIGS) {
       assert.equal(await converge(sshConfigKind, world, store), "none");
       const after = await Deno.readTextFile(path);
       assert.equal(after, `# >>> machine\n${includeLine()}\n# <<< machine\n${before}`);
-      await sshConfigKind.undo(jobOf("sshconfig", noGuest, { world: { ...world, record: RECORD }, store }));
+      await sshConfigKind.undo(jobOf("sshconfig", NO_GUEST, { world: { ...world, record: RECORD }, store }));
       if (before === "") await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
       else assert.equal(await Deno.readTextFile(path), before);
       await assert.rejects(Deno.stat(join(home, ".machine", "ssh_config")), Deno.errors.NotFound);
@@ -79,6 +77,8 @@ Deno.test("sshconfig: the block goes when the file no longer asks for it; the us
     assert.equal(await actionOf(sshConfigKind, sshWorld(false)), "update");
     assert.equal(await converge(sshConfigKind, sshWorld(false), store), "none");
     await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
+    await assert.rejects(Deno.stat(dirname(path)), Deno.errors.NotFound);
+    await Deno.mkdir(dirname(path));
     await Deno.writeTextFile(path, `${includeLine()}\n`);
     assert.equal(await actionOf(sshConfigKind, sshWorld(false)), "none");
     assert.equal(await actionOf(sshConfigKind, sshWorld(true)), "none");
@@ -95,7 +95,7 @@ Deno.test("sshconfig: names every machine and leaves the others when one goes", 
     const file = join(dirname(world.folder.root), "ssh_config");
     const hosts = async () => (await Deno.readTextFile(file)).match(/^Host .*$/gm);
     assert.deepEqual(await hosts(), ["Host machine-dev", "Host machine-other"]);
-    await sshConfigKind.undo(jobOf("sshconfig", noGuest, { world: { ...world, record: RECORD }, store }));
+    await sshConfigKind.undo(jobOf("sshconfig", NO_GUEST, { world: { ...world, record: RECORD }, store }));
     assert.deepEqual(await hosts(), ["Host machine-other"]);
   }));
 
@@ -144,7 +144,7 @@ Deno.test("context: is made current and withdrawn, and the one that was current 
     assert.equal(await converge(dockerContextKind, world, store), "none");
     assert.equal(await currentContext(), "machine-dev");
     assert.equal(store.value?.previousContext, "theirs");
-    const job = jobOf("context:docker", noGuest, { world: { ...world, record: RECORD }, store });
+    const job = jobOf("context:docker", NO_GUEST, { world: { ...world, record: RECORD }, store });
     await dockerContextKind.undo(job);
     assert.deepEqual(await readContexts(), [THEIRS]);
     assert.equal(await Deno.readTextFile(join(home, ".docker", "config.json")), before);
@@ -158,7 +158,7 @@ Deno.test("context: falls back to the default one when the former one is gone", 
     const store = new RecordStore(world.folder, { ...RECORD, previousContext: "gone" });
     await converge(dockerContextKind, world, store);
     await dockerContextKind.undo(
-      jobOf("context:docker", noGuest, { world: { ...world, record: RECORD }, store }),
+      jobOf("context:docker", NO_GUEST, { world: { ...world, record: RECORD }, store }),
     );
     assert.equal(await currentContext(), "default");
     await assert.rejects(Deno.stat(join(home, ".docker", "config.json")), Deno.errors.NotFound);

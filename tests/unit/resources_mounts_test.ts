@@ -1,23 +1,27 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Mount } from "../../lib/config/types.ts";
 import { sha256 } from "../../lib/host/files.ts";
 import { findProgram, run, runOrThrow } from "../../lib/host/process.ts";
-import { makeFolderScript, mountKind, removeFolderScript, unitName } from "../../lib/resources/mounts.ts";
+import { mountKind } from "../../lib/resources/mounts.ts";
+import { unitName } from "../../lib/resources/mount_units.ts";
 import { shareOf } from "../../lib/resources/mount_share.ts";
 import {
   compareOne,
   factsOf,
+  guestOf,
   jobOf,
   lookOf,
   MACHINE,
   observeOne,
+  opNames,
   STOPPED,
   UNREACHABLE,
   withHome,
   worldOf,
 } from "./resources_fixture.ts";
 import { namesIn } from "./folder_fixture.ts";
+import { inFolderGuest } from "./guest_folder_fixture.ts";
 
 const ESCAPE = await findProgram("systemd-escape");
 const ANALYZE = await findProgram("systemd-analyze");
@@ -46,31 +50,15 @@ function mountAt(target: string, parts: Partial<Mount> = {}): Mount {
   return { source: "/", target, type: "9p", writable: false, optional: false, options: {}, ...parts };
 }
 
-/** Applies a mount by the real /bin/sh in a folder, with a systemctl that notes what it is told. */
+/** Applies a mount; gives its unit and what the guest was told to do. */
 async function applied(mount: Mount): Promise<{ unit: string; told: string[]; name: string }> {
-  const root = await Deno.makeTempDir({ prefix: "mounts-" });
-  try {
-    await Deno.mkdir(join(root, "bin"));
-    await Deno.writeTextFile(join(root, "bin/systemctl"), `#!/bin/sh\necho "$@" >>${root}/told\n`, {
-      mode: 0o755,
-    });
-    await withHome(async () => {
-      const job = jobOf(`mount:${mount.target}`, (script) => {
-        const moved = script.replaceAll(/\/(etc\/systemd|var\/lib\/machine)/g, `${root}/$1`)
-          .replaceAll("mkdir -p /", `mkdir -p ${root}/`).replaceAll("mkdir -p '/", `mkdir -p '${root}/`);
-        return run(["/bin/sh", "-c", moved.replaceAll(`${root}${root}`, root)], {
-          env: { PATH: `${root}/bin:/usr/bin:/bin` },
-        });
-      });
-      await mountKind.apply(job, { ...mount, sourceMissing: false });
-    });
-    const folder = join(root, "etc/systemd/system");
-    const name = (await namesIn(folder))[0] ?? "none";
-    const unit = await Deno.readTextFile(join(folder, name));
-    return { unit, name, told: (await Deno.readTextFile(join(root, "told"))).trim().split("\n") };
-  } finally {
-    await Deno.remove(root, { recursive: true });
-  }
+  const guest = guestOf();
+  await withHome(() =>
+    mountKind.apply(jobOf(`mount:${mount.target}`, guest), { ...mount, sourceMissing: false })
+  );
+  const files = guest.ops().flatMap((op) => op.op === "write" ? op.files : []);
+  const unit = files.find(({ path }) => path.startsWith("/etc/systemd/system/"))!;
+  return { unit: String(unit.content), name: basename(unit.path), told: opNames(guest.ops()) };
 }
 
 Deno.test("a mount's unit says what is mounted where and how", async () => {
@@ -81,8 +69,13 @@ Deno.test("a mount's unit says what is mounted where and how", async () => {
   assert.match(unit, /^Where=\/mnt\/a-b$/m);
   assert.match(unit, /^Options=trans=virtio,version=9p2000\.L,msize=131072,cache=mmap,ro$/m);
   assert.match((await applied({ ...mount, writable: true })).unit, /^Options=.*cache=mmap$/m);
-  assert.ok(told.includes("daemon-reload"));
-  assert.ok(told.some((line) => /^enable .*mnt-a\\x2db\.mount$/.test(line)));
+  const order = ["write", "make-folder", "systemctl enable", "systemctl daemon-reload", "systemctl restart"];
+  const places = order.map((start) =>
+    told.findIndex((line) => line.startsWith(start) && !line.includes("owned.json"))
+  );
+  assert.deepEqual(places, places.toSorted((a, b) => a - b), told.join("\n"));
+  assert.ok(places.every((place) => place >= 0), told.join("\n"));
+  assert.ok(told.includes("systemctl enable -q --no-reload mnt-a\\x2db.mount"));
 });
 
 for (const target of Object.keys(NAMES).filter((path) => !path.endsWith("\\"))) {
@@ -106,23 +99,36 @@ for (const target of Object.keys(NAMES).filter((path) => !path.endsWith("\\"))) 
   });
 }
 
-Deno.test("removing a mount removes the folder that was made for it, and no other", async () => {
-  const root = await Deno.makeTempDir({ prefix: "mounts-" });
-  try {
-    const sh = (script: string) =>
-      run(["/bin/sh", "-ec", script.replaceAll("/var/lib/machine", join(root, "state"))]);
-    const [made, present] = [join(root, "made by us"), join(root, "was there")];
+Deno.test("removing a mount removes the folder that was made for it, and no other", () =>
+  inFolderGuest(async ({ path, root, control }) => {
+    const [made, present] = [path("made by us"), path("was there")];
     await Deno.mkdir(present);
     for (const folder of [made, present]) {
-      assert.equal((await sh(makeFolderScript(folder))).code, 0);
-      assert.equal((await sh(makeFolderScript(folder))).code, 0, "a second apply");
-      assert.equal((await sh(removeFolderScript(folder))).code, 0);
-      assert.equal((await sh(removeFolderScript(folder))).code, 0, "a second removal");
+      for (const time of ["first", "second"]) {
+        const { ok, output } = await control.perform([{ op: "make-folder", path: folder, remember: true }]);
+        assert.ok(ok, `the ${time} apply: ${output}`);
+      }
+      for (const time of ["first", "second"]) {
+        const { ok, output } = await control.perform([{ op: "remove-folder", path: folder }]);
+        assert.ok(ok, `the ${time} removal: ${output}`);
+      }
     }
-    assert.deepEqual((await namesIn(root)).sort(), ["state", "was there"]);
-  } finally {
-    await Deno.remove(root, { recursive: true });
-  }
+    assert.deepEqual(await namesIn(root), ["var", "was there"]);
+  }));
+
+Deno.test("removing a mount ends it before its unit goes, and forgets it", async () => {
+  const guest = guestOf(
+    factsOf({ [OWNED]: JSON.stringify({ version: 1, files: {}, applied: { "mount:/old": {} } }) }),
+  );
+  await mountKind.undo(jobOf("mount:/old", guest));
+  assert.deepEqual(opNames(guest.ops()), [
+    "retire-unit old.mount",
+    "put-back /etc/systemd/system/old.mount",
+    "systemctl daemon-reload",
+    "remove-folder /old",
+    `write ${OWNED}`,
+    "drop-kept /etc/systemd/system/old.mount",
+  ]);
 });
 
 const MOUNT = mountAt("/mnt/a b", { source: "/" });
@@ -139,12 +145,15 @@ const TAG = shareOf(MOUNT).tag;
 const ROWS: readonly (readonly [string, string, string | null, readonly string[]])[] = [
   ["mounted as wanted", row(TAG), UNIT_TEXT, []],
   ["neither mounted nor a unit", "", null, ["absent"]],
-  ["a unit, but not mounted", "", UNIT_TEXT, ["mounts live"]],
-  ["mounted by somebody else", row("other"), null, ["mounts.source live", "mounts.options live"]],
-  ["writable instead of read-only", row(TAG, "rw"), UNIT_TEXT, ["mounts.writable live"]],
-  ["another type", row(TAG, "ro", "virtiofs"), UNIT_TEXT, ["mounts.type live"]],
-  ["another unit", row(TAG), `${UNIT_TEXT}#`, ["mounts.options live"]],
-  ["covered by another mount", row(TAG) + row("other"), UNIT_TEXT, ["mounts.source live"]],
+  ["a unit, but not mounted", "", UNIT_TEXT, ["mounts[/mnt/a b] live"]],
+  ["mounted by somebody else", row("other"), null, [
+    "mounts[/mnt/a b].source live",
+    "mounts[/mnt/a b].options live",
+  ]],
+  ["writable instead of read-only", row(TAG, "rw"), UNIT_TEXT, ["mounts[/mnt/a b].writable live"]],
+  ["another type", row(TAG, "ro", "virtiofs"), UNIT_TEXT, ["mounts[/mnt/a b].type live"]],
+  ["another unit", row(TAG), `${UNIT_TEXT}#`, ["mounts[/mnt/a b].options live"]],
+  ["covered by another mount", row(TAG) + row("other"), UNIT_TEXT, ["mounts[/mnt/a b].source live"]],
 ];
 
 for (const [name, mountinfo, unit, wanted] of ROWS) {
@@ -178,7 +187,7 @@ Deno.test("mounts: the two sides decide", async () => {
     });
   assert.deepEqual(await compareOne(mountKind, ADDRESS, { world: WORLD, look: see("same") }), []);
   assert.deepEqual(await compareOne(mountKind, ADDRESS, { world: WORLD, look: see("differs") }), [
-    "mounts.source live",
+    "mounts[/mnt/a b].source live",
   ]);
   assert.deepEqual(await compareOne(mountKind, ADDRESS, { world: WORLD, look: see("unknown") }), ["unknown"]);
 });

@@ -1,110 +1,25 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import type { Guest } from "../../lib/guest/types.ts";
-import { run } from "../../lib/host/process.ts";
-import { type OwnedChange, OwnedStore, writeFileScript } from "../../lib/resources/owned.ts";
+import type { GuestOp } from "../../lib/guest/ops.ts";
+import { sha256 } from "../../lib/host/files.ts";
+import { joinChanges, OWNED_FILE, type OwnedChange, OwnedStore } from "../../lib/resources/owned.ts";
 import { namesIn } from "./folder_fixture.ts";
+import { hexOf, inFolderGuest, modeOf, textOf } from "./guest_folder_fixture.ts";
+import { factsOf, guestOf, listOf, opNames } from "./resources_fixture.ts";
 
-const LIST = "/var/lib/machine/owned.json";
-
-/** A guest in a folder: scripts run by the real /bin/sh, our own paths moved below the folder. */
-interface FolderGuest {
-  readonly root: string;
-  readonly path: (name: string) => string;
-  /** A store that knows nothing yet, as every command has one. */
-  readonly store: () => OwnedStore;
-  readonly list: () => Promise<{ files: Record<string, string>; applied: Record<string, unknown> }>;
-  /** How many lines of the next scripts are run; a guest that dies runs no more. */
-  lines: number;
-  scripts: string[];
-}
-
-async function inGuest(work: (guest: FolderGuest) => Promise<void>): Promise<void> {
-  const root = await Deno.makeTempDir({ prefix: "owned-" });
-  const door: Guest = {
-    async run(script) {
-      guest.scripts.push(script);
-      const moved = script.replaceAll("/var/lib/machine", `${root}/var/lib/machine`);
-      const lines = moved.split("\n");
-      const part = lines.slice(0, guest.lines).join("\n");
-      const result = await run(["/bin/sh", "-c", part]);
-      if (lines.length > guest.lines) throw new Error("The guest died");
-      return result;
-    },
-    async [Symbol.asyncDispose]() {},
-  };
-  const guest: FolderGuest = {
-    root,
-    path: (name) => join(root, name),
-    store: () => new OwnedStore(() => Promise.resolve(door), undefined),
-    list: async () => JSON.parse(await Deno.readTextFile(join(root, LIST))),
-    lines: Infinity,
-    scripts: [],
-  };
-  try {
-    await Deno.mkdir(join(root, "var/lib"), { recursive: true });
-    await work(guest);
-  } finally {
-    await Deno.remove(root, { recursive: true });
-  }
-}
-
-async function textOf(path: string): Promise<string | undefined> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-const AWKWARD = [
-  "",
-  "no end of line",
-  'it\'s\n"quoted" $HOME `id` $(id) \\ \\n %s %% \t\n',
-  "grüße\r\n",
-  "-n",
-  "'\n'",
-];
-
-for (const content of AWKWARD) {
-  Deno.test(`writeFileScript() writes exactly ${JSON.stringify(content)}`, async () => {
-    await inGuest(async ({ path }) => {
-      const file = path("new folder/it's a file.conf");
-      const { code, stderr } = await run([
-        "/bin/sh",
-        "-ec",
-        writeFileScript({ path: file, content, mode: "0640" }),
-      ]);
-      assert.deepEqual([code, stderr], [0, ""]);
-      assert.equal(await textOf(file), content);
-      assert.equal(((await Deno.stat(file)).mode ?? 0) & 0o777, 0o640);
-      assert.deepEqual(await namesIn(path("new folder")), [
-        "it's a file.conf",
-      ]);
-    });
-  });
-}
-
-Deno.test("writeFileScript() refuses to move a file into a folder of its name", async () => {
-  await inGuest(async ({ path }) => {
-    await Deno.mkdir(path("file"));
-    const script = writeFileScript({ path: path("file"), content: "x", mode: "0644" });
-    assert.notEqual((await run(["/bin/sh", "-ec", script])).code, 0);
-    assert.deepEqual(await namesIn(path("file")), []);
-  });
-});
+/** Whoever runs the tests. */
+const OWNER = `${Deno.uid()}:${Deno.gid()}`;
 
 function put(path: string, content: string): OwnedChange {
-  return { what: "Writing", files: [{ path, content, mode: "0644" }], applied: { thing: content } };
+  const file = { path, content, mode: "0644", owner: OWNER };
+  return { what: "Writing", ops: [{ op: "own", file }], claimed: { thing: content } };
 }
 
 function take(path: string): OwnedChange {
-  return { what: "Removing", removed: [path], forgotten: ["thing"] };
+  return { what: "Removing", ops: [{ op: "disown", path }], forgotten: ["thing"] };
 }
 
 Deno.test("OwnedStore keeps what stood there, once, and puts it back with its mode", async () => {
-  await inGuest(async ({ path, store, list }) => {
+  await inFolderGuest(async ({ path, own, store, list }) => {
     const file = path("etc-conf");
     await Deno.writeTextFile(file, "the distribution's\n");
     await Deno.chmod(file, 0o604);
@@ -114,14 +29,14 @@ Deno.test("OwnedStore keeps what stood there, once, and puts it back with its mo
     assert.deepEqual((await list()).applied, { thing: "ours 2" });
     await store().run(take(file));
     assert.equal(await textOf(file), "the distribution's\n");
-    assert.equal(((await Deno.stat(file)).mode ?? 0) & 0o777, 0o604);
+    assert.equal(await modeOf(file) & 0o777, 0o604);
     assert.deepEqual(await list(), { version: 1, files: {}, applied: {} });
-    assert.deepEqual(await namesIn(path("var/lib/machine/before")), []);
+    assert.deepEqual(await namesIn(own("before")), []);
   });
 });
 
 Deno.test("OwnedStore makes an absent path absent again, and a link a link", async () => {
-  await inGuest(async ({ path, store }) => {
+  await inFolderGuest(async ({ path, store }) => {
     await store().run(put(path("new"), "ours"));
     await Deno.symlink("nowhere", path("link"));
     await store().run(put(path("link"), "ours"));
@@ -133,12 +48,21 @@ Deno.test("OwnedStore makes an absent path absent again, and a link a link", asy
   });
 });
 
+/** An operation that fails. */
+function failing(path: string): GuestOp {
+  return { op: "run-file", file: path, log: "/dev/null", as: undefined };
+}
+
 Deno.test("OwnedStore does not forget what could not be taken away", async () => {
-  await inGuest(async ({ path, store, list }) => {
+  await inFolderGuest(async ({ path, store, list }) => {
     const file = path("unit");
     await store().run(put(file, "ours"));
-    const busy = { ...take(file), before: ["echo 'target is busy' >&2", "exit 32"] };
-    await assert.rejects(store().run(busy), (error) => {
+    await Deno.writeTextFile(path("busy"), "#!/bin/sh\necho 'target is busy' >&2\nexit 32\n", {
+      mode: 0o755,
+    });
+    const gone = take(file);
+    const check: GuestOp = { op: "run-file", file: path("busy"), log: path("log"), as: undefined };
+    await assert.rejects(store().run({ ...gone, ops: [check, ...gone.ops] }), (error) => {
       assert.match(`${error}`, /Removing failed in the guest with exit code 32/);
       assert.match(`${error instanceof Error && "output" in error && error.output}`, /target is busy/);
       return true;
@@ -149,54 +73,94 @@ Deno.test("OwnedStore does not forget what could not be taken away", async () =>
   });
 });
 
-Deno.test("OwnedStore stops at the first command that fails, and reads the list anew after it", async () => {
-  await inGuest(async ({ path, store }) => {
+Deno.test("OwnedStore stops at the first operation that fails, and reads the list anew after it", async () => {
+  await inFolderGuest(async ({ path, store }) => {
     const one = store();
-    const change = { ...put(path("a"), "ours"), after: ["false", `touch ${path("never")}`] };
-    await assert.rejects(one.run(change));
+    const change = put(path("a"), "ours");
+    const never: GuestOp = {
+      op: "write",
+      files: [{ path: path("never"), content: "", mode: "0644", owner: OWNER }],
+    };
+    await assert.rejects(one.run({ ...change, ops: [...change.ops, failing(path("none")), never] }));
     assert.equal(await textOf(path("never")), undefined);
     assert.deepEqual(Object.keys((await one.read()).files), [path("a")]);
   });
 });
 
-Deno.test("OwnedStore finishes its work after a guest that died at any line", async () => {
-  await inGuest(async (guest) => {
-    const { path, store } = guest;
+Deno.test("OwnedStore abandons a file as somebody has made it, which is what comes back the next time", async () => {
+  await inFolderGuest(async ({ path, own, store, list }) => {
     const file = path("conf");
-    for (const original of ["original", undefined]) {
-      for (const change of ["put", "take"] as const) {
-        for (let lines = 1; lines < 40; lines++) {
-          if (original === undefined) await Deno.remove(file).catch(() => {});
-          else await Deno.writeTextFile(file, original);
-          if (change === "take") await store().run(put(file, "ours"));
-          guest.lines = lines;
-          const died = await store().run(change === "put" ? put(file, "ours") : take(file)).then(
-            () => false,
-            () => true,
-          );
-          guest.lines = Infinity;
-          const now = await textOf(file);
-          assert.ok(now === original || now === "ours", `${change}, died after line ${lines}: ${now}`);
-          await store().run(put(file, "ours"));
-          assert.equal(await textOf(file), "ours");
-          await store().run(take(file));
-          assert.equal(await textOf(file), original, `${change}, died after line ${lines}`);
-          if (!died) break;
-          assert.ok(lines < 39);
-        }
-      }
-    }
+    await Deno.writeTextFile(file, "the distribution's\n");
+    await store().run(put(file, "ours"));
+    await Deno.writeTextFile(file, "somebody's");
+    await store().run({ what: "Leaving", ops: [{ op: "abandon", path: file }], forgotten: ["thing"] });
+    assert.equal(await textOf(file), "somebody's");
+    assert.deepEqual(await list(), { version: 1, files: {}, applied: {} });
+    assert.deepEqual(await namesIn(own("before")), []);
+    await store().run(put(file, "ours again"));
+    await store().run(take(file));
+    assert.equal(await textOf(file), "somebody's");
   });
 });
 
+/** After how many of its lines a script may be cut off: anywhere, but for the text of a program in quotes. */
+function cutsOf(script: string): readonly number[] {
+  const lines = script.split("\n");
+  let isQuoted = false;
+  return lines.flatMap((line, index) => {
+    const wasQuoted = isQuoted;
+    if (line.startsWith("perl -e '")) isQuoted = true;
+    if (line.startsWith("' <<")) isQuoted = false;
+    return wasQuoted ? [] : [index];
+  });
+}
+
+for (const original of ["original", undefined]) {
+  for (const change of ["put", "take"] as const) {
+    const name = `${change} ${original === undefined ? "where nothing was" : "over a file"}`;
+    Deno.test(`OwnedStore finishes its work after a guest that died at any line: ${name}`, async () => {
+      await inFolderGuest(async (guest) => {
+        const { path, store } = guest;
+        const file = path("conf");
+        const work = () => store().run(change === "put" ? put(file, "ours") : take(file));
+        const restore = async () => {
+          if (original === undefined) await Deno.remove(file).catch(() => {});
+          else await Deno.writeTextFile(file, original);
+          if (change === "take") await store().run(put(file, "ours"));
+        };
+        await restore();
+        await work();
+        const cuts = cutsOf(guest.scripts.at(-1)!);
+        assert.ok(cuts.length > 5);
+        if (change === "put") await store().run(take(file));
+        for (const lines of cuts) {
+          await restore();
+          const dead = store();
+          await dead.read(); // the look at the list goes the same way, and is not what dies here
+          guest.lines = lines;
+          await assert.rejects(dead.run(change === "put" ? put(file, "ours") : take(file)), /The guest died/);
+          guest.lines = Infinity;
+          const now = await textOf(file);
+          assert.ok(now === original || now === "ours", `died after line ${lines}: ${now}`);
+          await store().run(put(file, "ours"));
+          assert.equal(await textOf(file), "ours");
+          await store().run(take(file));
+          assert.equal(await textOf(file), original, `died after line ${lines}`);
+        }
+      });
+    });
+  }
+}
+
 Deno.test("OwnedStore writes no list when it says the same", async () => {
-  await inGuest(async ({ path, store, scripts, root }) => {
+  await inFolderGuest(async ({ path, own, store, scripts }) => {
     await store().run(put(path("a"), "ours"));
-    const { mtime } = await Deno.stat(join(root, LIST));
+    const { mtime, ino } = await Deno.stat(own("owned.json"));
     await store().run(put(path("a"), "ours"));
-    assert.deepEqual((await Deno.stat(join(root, LIST))).mtime, mtime);
-    assert.equal(((await Deno.stat(join(root, LIST))).mode ?? 0) & 0o777, 0o600);
-    assert.ok(!scripts.at(-1)?.includes("owned.json"));
+    const { mtime: now, ino: same } = await Deno.stat(own("owned.json"));
+    assert.deepEqual([now, same], [mtime, ino]);
+    assert.equal(await modeOf(own("owned.json")), 0o600);
+    assert.ok(!scripts.at(-1)?.includes(hexOf("owned.json")));
   });
 });
 
@@ -208,10 +172,131 @@ for (
   ] as const
 ) {
   Deno.test(`OwnedStore refuses a list that is ${how} instead of owning nothing`, async () => {
-    await inGuest(async ({ root, store }) => {
-      await Deno.mkdir(join(root, "var/lib/machine"), { recursive: true });
-      await Deno.writeTextFile(join(root, LIST), text);
+    await inFolderGuest(async ({ own, store }) => {
+      await Deno.mkdir(own("."), { recursive: true });
+      await Deno.writeTextFile(own("owned.json"), text);
       await assert.rejects(store().read(), message);
     });
   });
 }
+
+/** The list that an operation writes; `undefined` for every other operation. */
+function listIn(op: GuestOp): unknown {
+  if (op.op !== "write" || op.files[0]?.path !== OWNED_FILE) return undefined;
+  return JSON.parse(String(op.files[0].content));
+}
+
+const FILE = { path: "/etc/a", content: "ours", mode: "0644" };
+const FIRST = listOf({ old: 1 }, { "/etc/old": "hash" });
+
+Deno.test("OwnedStore keeps first, then notes what comes, works, notes what went, and forgets what was kept", async () => {
+  const guest = guestOf(factsOf({ [OWNED_FILE]: FIRST }));
+  await new OwnedStore(() => Promise.resolve(guest), undefined).run({
+    what: "Changing",
+    ops: [
+      { op: "own", file: FILE },
+      { op: "systemctl", args: ["start", "a"] },
+      { op: "disown", path: "/etc/old" },
+    ],
+    claimed: { new: "claimed" },
+    applied: { done: "applied" },
+    forgotten: ["old"],
+  });
+  assert.equal(guest.requests.length, 1, "one round trip");
+  assert.deepEqual(opNames(guest.ops()), [
+    "keep /etc/a",
+    `write ${OWNED_FILE}`,
+    "write /etc/a",
+    "systemctl start a",
+    "put-back /etc/old",
+    `write ${OWNED_FILE}`,
+    "drop-kept /etc/old",
+  ]);
+  const [before, after] = guest.ops().map(listIn).filter((list) => list !== undefined);
+  const files = { "/etc/old": "hash", "/etc/a": sha256("ours") };
+  assert.deepEqual(before, { version: 1, files, applied: { old: 1, new: "claimed" } });
+  assert.deepEqual(after, {
+    version: 1,
+    files: { "/etc/a": sha256("ours") },
+    applied: { new: "claimed", done: "applied" },
+  });
+});
+
+Deno.test("OwnedStore keeps nothing of what is ours already, and asks nothing when nothing is to do", async () => {
+  const guest = guestOf(factsOf({ [OWNED_FILE]: listOf({}, { "/etc/a": "former" }) }));
+  const store = new OwnedStore(() => Promise.resolve(guest), undefined);
+  await store.run({ what: "Changing", ops: [{ op: "own", file: FILE }] });
+  assert.deepEqual(opNames(guest.ops()), [`write ${OWNED_FILE}`, "write /etc/a"]);
+  assert.equal(await store.run({ what: "Nothing", ops: [], forgotten: ["never heard of"] }), "");
+  assert.equal(guest.requests.length, 1);
+  assert.equal(guest.looks.length, 1, "the list is known from its own writing");
+});
+
+Deno.test("OwnedStore takes an address that is claimed and applied for what was applied in the end", async () => {
+  const guest = guestOf();
+  const store = new OwnedStore(() => Promise.resolve(guest), undefined);
+  const change = { what: "Changing", ops: [], claimed: { a: "claim" }, applied: { a: "done" } };
+  await store.run(change);
+  const lists = guest.ops().map(listIn) as { readonly applied: unknown }[];
+  assert.deepEqual(lists.map(({ applied }) => applied), [{ a: "claim" }, { a: "done" }]);
+  assert.deepEqual((await store.read()).applied, { a: "done" });
+});
+
+Deno.test("OwnedStore leaves what was claimed on the list when the change fails", async () => {
+  await inFolderGuest(async ({ path, store, list }) => {
+    const change: OwnedChange = {
+      what: "Changing",
+      ops: [failing(path("none"))],
+      claimed: { mine: true },
+      applied: { done: true },
+    };
+    await assert.rejects(store().run(change), /Changing failed in the guest/);
+    assert.deepEqual((await list()).applied, { mine: true });
+  });
+});
+
+Deno.test("OwnedStore writes neighbouring files, and installs neighbouring packages, at once", async () => {
+  const guest = guestOf();
+  const own = (path: string) => ({ op: "own", file: { ...FILE, path } }) as const;
+  await new OwnedStore(() => Promise.resolve(guest), undefined).run({
+    what: "Changing",
+    ops: [
+      own("/a"),
+      own("/b"),
+      { op: "install-packages", names: ["git"] },
+      { op: "install-packages", names: ["jq"] },
+      { op: "remove-packages", names: ["vim"] },
+      { op: "remove-packages", names: ["ed"] },
+      own("/c"),
+      { op: "write", files: [{ ...FILE, path: "/d" }] },
+    ],
+  });
+  assert.deepEqual(opNames(guest.ops()).slice(-4), [
+    "write /a /b",
+    "install-packages git jq",
+    "remove-packages vim ed",
+    "write /c /d",
+  ]);
+});
+
+Deno.test("joinChanges() is all of them in their order, with the longest time", () => {
+  const one: OwnedChange = { what: "One", ops: [{ op: "remove", path: "/1" }], claimed: { a: 1 } };
+  const two: OwnedChange = {
+    what: "Two",
+    ops: [{ op: "remove", path: "/2" }],
+    claimed: { b: 1 },
+    applied: { c: 1 },
+    forgotten: ["d"],
+    timeoutMs: 3_600_000,
+  };
+  assert.deepEqual(joinChanges([one, two]), {
+    what: "One and 1 more",
+    ops: [{ op: "remove", path: "/1" }, { op: "remove", path: "/2" }],
+    claimed: { a: 1, b: 1 },
+    applied: { c: 1 },
+    forgotten: ["d"],
+    timeoutMs: 3_600_000,
+  });
+  assert.equal(joinChanges([one]).what, "One");
+  assert.equal(joinChanges([one, { ...two, timeoutMs: 5 }]).timeoutMs, 120_000);
+});

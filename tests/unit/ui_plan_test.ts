@@ -82,6 +82,29 @@ Deno.test("planText() says it when there is nothing, and shows what is equal onl
   assert.doesNotMatch(planText(planOf([], false), OPTIONS), /No differences/);
 });
 
+Deno.test("planText() says what the plan was limited to", () => {
+  const targets = ["mount:/src", "user"];
+  assert.match(
+    planText({ ...planOf([line("mount:/src", "create")]), targets }, OPTIONS),
+    /Worst effect: live\. Limited to mount:\/src, user and what that needs\.\n$/,
+  );
+  assert.equal(
+    planText({ ...planOf([line("user", "none")]), targets }, OPTIONS),
+    "No differences. Limited to mount:/src, user and what that needs.\n",
+  );
+});
+
+Deno.test("planText() shows addresses with the machine's name where there are several", () => {
+  const plan = planOf([line("vm", "create"), line("mount:/src", "blocked", { reason: "no" })]);
+  assert.equal(
+    planText(plan, { ...OPTIONS, prefix: "dev/" }),
+    `+ dev/vm          create   live
+! dev/mount:/src  blocked  no
+Plan: 1 to add, 0 to change, 0 to remove, 1 blocked. Worst effect: live.
+`,
+  );
+});
+
 Deno.test("planText() masks secrets and cuts long values", () => {
   const long = "x".repeat(100);
   const plan = planOf([
@@ -140,6 +163,7 @@ Deno.test("planJson() has every field of its format, secrets masked", () => {
   assert.deepEqual(planJson(plan, { verbose: false }), {
     formatVersion: "1",
     machine: "dev",
+    targets: [],
     changes: [
       {
         address: "engine:docker",

@@ -4,7 +4,7 @@ import { type Progress, showProgress } from "../../lib/ui/progress.ts";
 import { PLAIN } from "../../lib/ui/style.ts";
 
 /** A display on a stream that only remembers, with a clock and a ticker moved by hand. */
-function display(options: { isTerminal: boolean; quiet?: boolean }) {
+function display(options: { isTerminal: boolean; quiet?: boolean; prefix?: string }) {
   let text = "";
   let nowMs = 0;
   let draw: (() => void) | undefined;
@@ -12,6 +12,7 @@ function display(options: { isTerminal: boolean; quiet?: boolean }) {
     stream: { isTerminal: options.isTerminal, columns: 40, write: (part) => void (text += part) },
     style: PLAIN,
     quiet: options.quiet ?? false,
+    ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
     now: () => nowMs,
     tick: (callback) => {
       draw = callback;
@@ -127,4 +128,95 @@ Deno.test("showProgress() takes its line off the screen while something else is 
   progress.close();
   assert.equal(isTicking(), false);
   assert.equal(progress.current(), undefined);
+});
+
+Deno.test("showProgress() shows what commands of the user said, line by line, and nothing that draws", () => {
+  const { at, written } = display({ isTerminal: false });
+  at(0, START);
+  at(1, { kind: "output", address: "provision:tools", text: "one\n\x1b[2Jtwo\n" });
+  assert.equal(written(), "· vm  starting QEMU\n│ one\n│ two\n");
+});
+
+Deno.test("showProgress() says what came of a step where the action's own word does not", () => {
+  const { at, written } = display({ isTerminal: false });
+  at(0, { kind: "step-done", address: "vm", action: "delete", past: "stopped", ms: 2500 });
+  at(1, { kind: "step-done", address: "file:/etc/a", action: "delete", ms: 1000 });
+  assert.equal(written(), "✓ vm  stopped  2.5 s\n✓ file:/etc/a  removed  1.0 s\n");
+});
+
+/** The events of files that are made at once. */
+function groupOf(count: number) {
+  const addresses = Array.from({ length: count }, (_, index) => `file:/etc/${index}`);
+  const action = "create" as const;
+  const starts = addresses.map((address): ApplyEvent => ({ kind: "step-start", address, action, text: "" }));
+  const dones = addresses.map((address): ApplyEvent => ({ kind: "step-done", address, action, ms: 1000 }));
+  const begin: ApplyEvent = { kind: "together-start", of: "file", action, addresses, ms: 0 };
+  const end: ApplyEvent = { kind: "together-done", of: "file", action, addresses, ms: 1000 * count };
+  return { addresses, begin, starts, dones, end };
+}
+
+Deno.test("showProgress() shows many steps that are done at once as one", () => {
+  for (const isTerminal of [true, false]) {
+    const { at, written, lastLine, progress, isTicking } = display({ isTerminal, prefix: "dev/" });
+    const { addresses, begin, starts, dones, end } = groupOf(500);
+    for (const event of [begin, ...starts]) at(0, event);
+    assert.equal(progress.current(), "500 × file");
+    at(3000, { kind: "progress", address: addresses[7]!, text: "writing" });
+    if (isTerminal) assert.match(lastLine(), /^. 500 × dev\/file {2}writing {2}3 s$/);
+    for (const event of [...dones, end]) at(5000, event);
+    assert.deepEqual([progress.current(), isTicking()], [undefined, false]);
+    const lines = written().split("\n");
+    assert.equal(lines.at(-2)!.split("\r\x1b[2K").at(-1), "✓ 500 × dev/file  created  8 min 20 s");
+    if (!isTerminal) {
+      assert.deepEqual(lines.slice(0, -2), ["· 500 × dev/file", "· 500 × dev/file  writing  3.0 s"]);
+    }
+    assert.doesNotMatch(written(), /etc/);
+  }
+});
+
+Deno.test("showProgress() shows a few steps that are done at once each by its name", () => {
+  const { at, written } = display({ isTerminal: false });
+  const { begin, starts, dones, end } = groupOf(4);
+  for (const event of [begin, ...starts, ...dones, end]) at(0, event);
+  const names = [0, 1, 2, 3];
+  assert.equal(
+    written(),
+    [
+      ...names.map((name) => `· file:/etc/${name}\n`),
+      ...names.map((name) => `✓ file:/etc/${name}  created  1.0 s\n`),
+    ].join(""),
+  );
+});
+
+Deno.test("showProgress() names each of many steps once they are done one by one, because together they failed", () => {
+  const { at, written } = display({ isTerminal: false });
+  const { addresses, begin, starts, dones } = groupOf(5);
+  for (const event of [begin, ...starts]) at(0, event);
+  addresses.forEach((address, index) => {
+    at(0, starts[index]!);
+    if (index === 1) at(0, { kind: "step-failed", address, action: "create", error: "no such owner" });
+    else at(0, dones[index]!);
+  });
+  const lines = written().trimEnd().split("\n");
+  assert.deepEqual(lines.slice(0, 5), [
+    "· 5 × file",
+    "· file:/etc/0",
+    "✓ file:/etc/0  created  1.0 s",
+    "· file:/etc/1",
+    "✗ file:/etc/1  create failed: no such owner",
+  ]);
+  assert.equal(lines.filter((line) => line.startsWith("✓")).length, 4);
+  // The next ones that are done at once are one line again.
+  const next = groupOf(6);
+  for (const event of [next.begin, ...next.starts, ...next.dones, next.end]) at(0, event);
+  assert.ok(written().endsWith("· 6 × file\n✓ 6 × file  created  6.0 s\n"));
+});
+
+Deno.test("showProgress() with -q says of many steps only which ones failed", () => {
+  const { at, written } = display({ isTerminal: true, quiet: true });
+  const { begin, starts, dones, end } = groupOf(20);
+  for (const event of [begin, ...starts, ...dones, end]) at(0, event);
+  assert.equal(written(), "");
+  at(0, { kind: "step-failed", address: "file:/etc/1", action: "create", error: "no" });
+  assert.equal(written(), "✗ file:/etc/1  create failed: no\n");
 });

@@ -34,6 +34,10 @@ export interface Field {
   readonly merge: MergeRule;
   /** The keys that tell one entry of a list from another. */
   readonly identity?: readonly string[];
+  /** Keys of the same map that it takes the place of when files are merged. */
+  readonly insteadOf?: readonly string[];
+  /** A bare text stands for a map with this key alone. */
+  readonly shortFor?: string;
 }
 
 /** Every key's field, by its schema. */

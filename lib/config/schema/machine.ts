@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { keysOf } from "./field.ts";
-import { guestKeys, provisionList, userBlock } from "./guest.ts";
+import { guestKeys } from "./guest.ts";
 import { cniBlock, kubernetesBlock } from "./kubernetes.ts";
 import { mountsList } from "./mounts.ts";
 import { networkBlock, portsBlock } from "./network.ts";
@@ -38,13 +38,17 @@ export const machineFile = z.strictObject({
     effect: "none",
   }),
   name: key(text(NAME, NAME_RULE).default("default"), "The machine's name", { effect: "identity" }),
-  extends: later(z.array(word()).optional(), "Profiles and files to start from", { effect: "none" }),
+  extends: key(
+    z.array(word()).default([]),
+    "Profiles and files to start from: no slash and no dot, a profile; else a file, relative to this file",
+    { effect: "none" },
+  ),
   protect: key(
     z.boolean().default(false),
     "Refuses delete and everything that would make the machine anew or lose data",
   ),
   vm: key(vmBlock.prefault({}), "The virtual computer", { effect: "restart" }),
-  user: later(userBlock.optional(), "Who you are in the guest"),
+  user: guestKeys.user,
   hostname: key(hostName.optional(), "The guest's host name", { defaultNote: "the machine's name" }),
   timezone: guestKeys.timezone,
   locale: guestKeys.locale,
@@ -60,9 +64,7 @@ export const machineFile = z.strictObject({
   runtime: runtimeField,
   cni: service(cniBlock.optional(), "The network of containers outside Docker"),
   kubernetes: service(kubernetesBlock.optional(), "Kubernetes"),
-  provision: later(provisionList.optional(), "Own commands, run when they are needed", {
-    identity: ["name"],
-  }),
+  provision: guestKeys.provision,
   artifacts: later(artifacts.optional(), "Where downloads come from"),
   ssh: key(ssh.prefault({}), "How the machine is reached"),
 });

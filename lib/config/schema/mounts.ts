@@ -2,7 +2,8 @@ import { z } from "zod";
 import { keysOf } from "./field.ts";
 import { mapOf, word } from "./values.ts";
 
-const key = keysOf({ effect: { remove: "live", source: "restart" }, support: "yes" });
+// 9p: QEMU takes a folder to share only when it starts; what is shared can be mounted anew at any time.
+const key = keysOf({ effect: { share: "restart", remount: "live" }, support: "yes" });
 const later = keysOf({ effect: "live", support: "later" });
 
 const mount = z.strictObject({
@@ -32,5 +33,9 @@ const mount = z.strictObject({
 export const mountsList = key(
   z.array(mount).optional(),
   "Folders of the host in the guest; an empty list for none",
-  { identity: ["target"], defaultNote: "the home folder, read-only; none when root runs the command" },
+  {
+    identity: ["target"],
+    effect: { add: "restart", remove: "live", remount: "live" },
+    defaultNote: "the home folder, read-only; none when root runs the command",
+  },
 );

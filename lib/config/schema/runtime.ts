@@ -19,14 +19,20 @@ const docker = z.strictObject({
   daemon: service(
     mapOf(json()).default({}),
     "The keys of dockerd's daemon.json, as Docker documents them",
-    { effect: { reloadable: "live", other: "service" } },
+    { effect: { reload: "live", restart: "service" } },
   ),
   context: key(
     z.strictObject({
       name: key(contextName.optional(), "The name of the context", {
         defaultNote: "machine- and the machine's name",
       }),
-      current: key(z.boolean().default(true), "Makes it the current context"),
+      current: key(
+        z.boolean().optional(),
+        "Makes it the current context; when false, the one that is current stays so",
+        {
+          defaultNote: "true for the first machine of a file, unless another one says true; else false",
+        },
+      ),
     }).prefault({}),
     "The docker context on the host that leads to the machine",
   ),
@@ -74,5 +80,5 @@ export const runtimeBlock = z.strictObject({
 export const runtimeField = service(
   z.union([engine, runtimeBlock]).prefault("docker"),
   "What runs containers; a bare name is short for {engine: …}",
-  { supported: ["docker"], merge: "deep" },
+  { supported: ["docker"], merge: "deep", shortFor: "engine" },
 );

@@ -36,11 +36,15 @@ export const imageBlock = z.strictObject({
   error: 'Must have only one of "name", "url" and "path"',
 });
 
+const live = keysOf({ effect: "live", support: "yes" });
+
 const disk = z.strictObject({
-  name: later(text(NAME, NAME_RULE), "Names the disk; also the name of its file"),
-  size: later(size(), "How much it can hold", { effect: { grow: "live", shrink: "data-loss" } }),
-  format: later(z.enum(["ext4"]).default("ext4"), "Its filesystem, made once", { effect: "data-loss" }),
-  target: later(word(), "Where the guest mounts it", { effect: "live" }),
+  name: live(text(NAME, NAME_RULE), "Names the disk; also the name of its file", {
+    effect: { add: "live", remove: "live" },
+  }),
+  size: live(size(), "How much it can hold", { effect: { grow: "live", shrink: "data-loss" } }),
+  format: live(z.enum(["ext4"]).default("ext4"), "Its filesystem, made once", { effect: "data-loss" }),
+  target: live(word(), "Where the guest mounts it"),
 });
 
 /** `vm`: the virtual computer. */
@@ -73,12 +77,16 @@ export const vmBlock = z.strictObject({
   dataDisk: made(
     sizeOrNone().prefault("60GiB"),
     "The disk that keeps images, volumes and home folders when the system disk is made anew; none for no such disk",
-    { effect: { grow: "live", shrink: "data-loss", none: "data-loss" } },
+    { effect: { grow: "live", shrink: "data-loss", attach: "restart", none: "data-loss" } },
   ),
-  disks: later(z.array(disk).optional(), "Further disks", {
-    effect: { add: "live", remove: "live", delete: "data-loss" },
-    identity: ["name"],
-  }),
+  disks: live(
+    z.array(disk).default([]),
+    "Further disks, at most 8; a disk that is taken out keeps its file",
+    {
+      effect: { add: "live", remove: "live", delete: "data-loss" },
+      identity: ["name"],
+    },
+  ),
   nested: later(z.boolean().default(false).optional(), "Lets the guest run virtual machines of its own"),
   extraArgs: later(z.array(z.string()).optional(), "Further arguments for QEMU, at your own risk"),
 });

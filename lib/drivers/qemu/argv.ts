@@ -1,8 +1,7 @@
 import type { MachineFolder } from "../../host/paths.ts";
 import type { VmDisk, VmShare, VmSpec } from "../types.ts";
-
-/** Spare PCIe root ports, so that disks and shares can be plugged later (q35's own bus is not hot-pluggable). */
-const SPARE_PORTS = 6;
+import { blockLayers, furtherDevice, isFurtherDisk, nodeName } from "./disk_node.ts";
+import { portName, rootPortArguments } from "./root_ports.ts";
 
 /** QEMU splits option values at commas; a comma in a value is written twice (qemu(1), "Option syntax"). */
 export function escapeValue(value: string): string {
@@ -11,6 +10,8 @@ export function escapeValue(value: string): string {
 
 /** The arguments of the QEMU process of a machine. The program's own path is not among them. */
 export function qemuArguments(spec: VmSpec, folder: MachineFolder): string[] {
+  const ownDisks = spec.disks.filter(({ id }) => !isFurtherDisk(id));
+  const furtherDisks = spec.disks.filter(({ id }) => isFurtherDisk(id));
   return [
     ...["-name", `guest=machine-${spec.name},process=machine-${spec.name}`],
     ...["-nodefaults", "-no-user-config", "-display", "none"],
@@ -27,13 +28,10 @@ export function qemuArguments(spec: VmSpec, folder: MachineFolder): string[] {
     ...["-netdev", "user,id=n0,net=192.168.5.0/24,dhcpstart=192.168.5.15,ipv6=off"],
     ...["-device", `virtio-net-pci,netdev=n0,mac=${spec.mac},romfile=`],
     ...["-device", "virtio-rng-pci"],
-    ...spec.disks.flatMap(diskArguments),
+    ...ownDisks.flatMap(diskArguments),
     ...spec.shares.flatMap(shareArguments),
-    ...Array.from(
-      { length: SPARE_PORTS },
-      (_, i) => ["-device", `pcie-root-port,id=rp${i},slot=${i},chassis=${i}`],
-    )
-      .flat(),
+    ...rootPortArguments(furtherDisks.length),
+    ...furtherDisks.flatMap(furtherDiskArguments),
     ...["-chardev", `file,id=serial,path=${escapeValue(folder.serialLog)}`, "-serial", "chardev:serial"],
     ...monitorArguments("agent", folder.qmpAgent),
     ...monitorArguments("command", folder.qmpCommand),
@@ -53,12 +51,21 @@ function accelArguments(spec: VmSpec): string[] {
 }
 
 function diskArguments(disk: VmDisk): string[] {
-  const file = `driver=file,node-name=${disk.id}-file,filename=${escapeValue(disk.file)},discard=unmap`;
-  const layer = `driver=${disk.format},node-name=${disk.id},file=${disk.id}-file,discard=unmap`;
-  return [
-    ...["-blockdev", file, "-blockdev", layer],
-    ...["-device", `virtio-blk-pci,drive=${disk.id},serial=${disk.id}`],
-  ];
+  const node = nodeName(disk.id);
+  return [...layerArguments(disk), "-device", `virtio-blk-pci,drive=${node},serial=${node}`];
+}
+
+/** Behind a root port and with an id, as if it had been plugged: so it can be unplugged. */
+function furtherDiskArguments(disk: VmDisk, index: number): string[] {
+  return [...layerArguments(disk), "-device", optionText(furtherDevice(disk.id, portName(index)))];
+}
+
+function layerArguments(disk: VmDisk): string[] {
+  return blockLayers(disk).flatMap((layer) => ["-blockdev", optionText(layer)]);
+}
+
+function optionText(options: Readonly<Record<string, string>>): string {
+  return Object.entries(options).map(([key, value]) => `${key}=${escapeValue(value)}`).join(",");
 }
 
 function shareArguments(share: VmShare): string[] {

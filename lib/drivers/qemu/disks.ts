@@ -41,21 +41,39 @@ export async function makeOverlay(path: string, base: string, sizeMiB: number): 
   await renameDurably(part, path, 0o600);
 }
 
-/** Makes a sparse raw disk with an ext4 filesystem, formatted here: a guest never formats anything. */
+/** Makes the data disk: see {@link makeRawDisk}. */
 export async function makeDataDisk(path: string, sizeMiB: number, uuid: string): Promise<void> {
+  await makeRawDisk(path, { sizeMiB, uuid, label: "machine-data" });
+}
+
+/** What a raw disk is made with: the guest finds its filesystem by the UUID, the label is for people. */
+export interface RawDiskOptions {
+  readonly sizeMiB: number;
+  readonly uuid: string;
+  readonly label: string;
+}
+
+/** The label of a further disk: ext4 keeps 16 bytes (mke2fs(8), -L), so it shows the beginning of a long name. */
+export function furtherDiskLabel(name: string): string {
+  return `machine-${name}`.slice(0, 16);
+}
+
+/** Makes a sparse raw disk with an ext4 filesystem, formatted here: a guest never formats anything. */
+export async function makeRawDisk(path: string, options: RawDiskOptions): Promise<void> {
+  const { sizeMiB, uuid, label } = options;
   const part = `${path}.part`;
   await removeIfPresent(part);
   await truncateNew(part, sizeMiB * 2 ** 20);
   // Lazy initialisation keeps the file sparse: a 60 GiB disk takes some MiB (mke2fs(8), lazy_itable_init).
   await runOrThrow([
-    ...["/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-L", "machine-data", "-U", uuid, "-m", "0"],
+    ...["/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-U", uuid, "-m", "0"],
     ...["-E", "lazy_itable_init=1,lazy_journal_init=1,discard", part],
   ]);
   await renameDurably(part, path, 0o600);
 }
 
-/** A raw data disk's size, and what its filesystem says of itself. */
-export interface DataDiskFile {
+/** A raw disk's size, and what its filesystem says of itself. */
+export interface RawDiskFile {
   readonly sizeMiB: number;
   /** Of the filesystem in it; less than the disk's when growing it was cut short. */
   readonly filesystemMiB: number;
@@ -65,18 +83,18 @@ export interface DataDiskFile {
 }
 
 /**
- * Reads a data disk's size and its ext4 superblock (kernel docs, filesystems/ext4 "Super Block": the block at byte
+ * Reads a raw disk's size and its ext4 superblock (kernel docs, filesystems/ext4 "Super Block": the block at byte
  * 1024 has the magic at 0x38, the UUID at 0x68, the number of blocks at 0x4 and 0x150, their size as a power at 0x18). While
  * a guest has it mounted, only size and UUID are sure. `undefined` when there is no such file.
  * @throws UserError when it holds no ext4 filesystem
  */
-export async function readDataDisk(path: string): Promise<DataDiskFile | undefined> {
+export async function readRawDisk(path: string): Promise<RawDiskFile | undefined> {
   const stat = await statIfPresent(path);
   if (stat === undefined) return undefined;
   const block = await readBytes(path, 1024, 1024);
   if (block[0x38] !== 0x53 || block[0x39] !== 0xef) {
     throw new UserError(`${path} holds no ext4 filesystem`, {
-      hint: "Move the file away to keep it, then apply again to make a new data disk",
+      hint: "Move the file away to keep it, then apply again to make a new disk",
     });
   }
   const hex = [...block.subarray(0x68, 0x78)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -96,8 +114,8 @@ export async function growOverlay(path: string, sizeMiB: number): Promise<void> 
   await runOrThrow(["qemu-img", "resize", "-q", "-f", "qcow2", path, `${sizeMiB}M`]);
 }
 
-/** Grows a stopped VM's data disk, and the filesystem on it (resize2fs(8) wants a check before). */
-export async function growDataDisk(path: string, sizeMiB: number): Promise<void> {
+/** Grows a raw disk that no VM has, and the filesystem on it (resize2fs(8) wants a check before). */
+export async function growRawDisk(path: string, sizeMiB: number): Promise<void> {
   await runOrThrow(["qemu-img", "resize", "-q", "-f", "raw", path, `${sizeMiB}M`]);
   const check = await run(["/sbin/e2fsck", "-f", "-p", path]);
   // e2fsck(8): 1 means that it found something and put it right.

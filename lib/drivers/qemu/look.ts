@@ -60,7 +60,7 @@ async function describe(qmp: Qmp, folder: MachineFolder): Promise<RunningVm> {
   const cpus = await qmp.execute<readonly unknown[]>("query-cpus-fast");
   const memory = await qmp.execute<{ "base-memory": number }>("query-memory-size-summary");
   const devices = await qmp.execute<readonly { name: string }[]>("qom-list", { path: "/machine/peripheral" });
-  const nodes = await qmp.execute<readonly BlockNode[]>("query-named-block-nodes", { flat: true });
+  const blocks = await qmp.execute<readonly Block[]>("query-block");
   const forwards = parseForwards(await qmp.human("info usernet"));
   const pid = await findQemu(folder);
   if (pid === undefined) throw new Error("QEMU ended while it was looked at");
@@ -74,19 +74,27 @@ async function describe(qmp: Qmp, folder: MachineFolder): Promise<RunningVm> {
     cpus: cpus.length,
     memoryMiB: Math.round(memory["base-memory"] / 2 ** 20),
     shares: devices.flatMap(({ name }) => name.startsWith("share-") ? [name.slice(6)] : []),
-    disks: nodes.filter((node) => !node["node-name"].startsWith("#") && !node["node-name"].endsWith("-file"))
-      .map((node) => ({
-        id: node["node-name"],
-        sizeMiB: Math.round(node.image["virtual-size"] / 2 ** 20),
-        ...(node.image["full-backing-filename"] ? { backing: node.image["full-backing-filename"] } : {}),
-      })),
+    disks: blocks.flatMap(diskOf),
     forwards,
   };
 }
 
-interface BlockNode {
-  readonly "node-name": string;
-  readonly image: { readonly "virtual-size": number; readonly "full-backing-filename"?: string };
+/** What a device has behind it, as `query-block` says it; nodes without a device are not among them. */
+interface Block {
+  /** The device's path in QEMU's object tree. */
+  readonly qdev?: string;
+  readonly inserted?: {
+    readonly "node-name"?: string;
+    readonly image: { readonly "virtual-size": number; readonly "full-backing-filename"?: string };
+  };
+}
+
+function diskOf({ qdev, inserted }: Block): RunningVm["disks"][number][] {
+  // The path is /machine/peripheral/ID/virtio-backend for a device with an id; the others go by their node.
+  const id = /^\/machine\/peripheral\/([^/]+)\//.exec(qdev ?? "")?.[1] ?? inserted?.["node-name"];
+  if (inserted === undefined || id === undefined) return [];
+  const { "virtual-size": bytes, "full-backing-filename": backing } = inserted.image;
+  return [{ id, sizeMiB: Math.round(bytes / 2 ** 20), ...(backing ? { backing } : {}) }];
 }
 
 function argument(pid: number, name: string): string | undefined {

@@ -14,7 +14,14 @@ export interface Qmp extends Disposable {
   execute<T = unknown>(command: string, args?: Record<string, unknown>): Promise<T>;
   /** A command of the human monitor; its text is the answer, errors included. */
   human(commandLine: string): Promise<string>;
+  /**
+   * Waits for an event of this name whose data fits, or takes one that came since the session began.
+   * @throws DOMException TimeoutError when it does not come in time
+   */
+  waitForEvent(name: string, fits: (data: EventData) => boolean, timeoutMs: number): Promise<void>;
 }
+
+type EventData = Readonly<Record<string, unknown>>;
 
 const GREETING_MS = 1000;
 const ANSWER_MS = 5000;
@@ -27,11 +34,17 @@ const ANSWER_MS = 5000;
 export async function connectQmp(path: string): Promise<Qmp> {
   const connection = await connectUnix(path);
   const lines = readMessages(connection);
+  const events: Message[] = [];
+  const next = async (what: string, timeoutMs: number): Promise<Message> => {
+    const { done, value } = await withDeadline(lines.next(), timeoutMs, what);
+    if (done) throw new Error(`QEMU closed its monitor during ${what}`);
+    return value;
+  };
   const receive = async (what: string, timeoutMs: number): Promise<Message> => {
     while (true) {
-      const next = await withDeadline(lines.next(), timeoutMs, what);
-      if (next.done) throw new Error(`QEMU closed its monitor during ${what}`);
-      if (!("event" in next.value)) return next.value;
+      const message = await next(what, timeoutMs);
+      if (message.event === undefined) return message;
+      events.push(message);
     }
   };
   const execute = async <T>(command: string, args?: Record<string, unknown>): Promise<T> => {
@@ -39,6 +52,15 @@ export async function connectQmp(path: string): Promise<Qmp> {
     const answer = await receive(command, ANSWER_MS);
     if (answer.error) throw new QmpError(command, answer.error.class, answer.error.desc);
     return answer.return as T;
+  };
+  const waitForEvent: Qmp["waitForEvent"] = async (name, fits, timeoutMs) => {
+    const isIt = (message: Message) => message.event === name && fits(message.data ?? {});
+    const deadline = performance.now() + timeoutMs;
+    // Nothing but events arrives while no command is under way.
+    while (!events.some(isIt)) {
+      events.push(await next(name, Math.max(0, deadline - performance.now())));
+    }
+    events.splice(0, events.findIndex(isIt) + 1);
   };
   try {
     await receive("the greeting", GREETING_MS);
@@ -49,6 +71,7 @@ export async function connectQmp(path: string): Promise<Qmp> {
   }
   return {
     execute,
+    waitForEvent,
     human: (commandLine) => execute<string>("human-monitor-command", { "command-line": commandLine }),
     [Symbol.dispose]: () => connection.close(),
   };
@@ -58,6 +81,7 @@ interface Message {
   readonly return?: unknown;
   readonly error?: { readonly class: string; readonly desc: string };
   readonly event?: string;
+  readonly data?: EventData;
 }
 
 async function* readMessages(connection: UnixConnection): AsyncGenerator<Message> {

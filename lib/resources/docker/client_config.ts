@@ -8,9 +8,9 @@ import {
   removeIfPresent,
   sha256,
   statIfPresent,
-  writeThroughLinks,
 } from "../../host/files.ts";
 import { listNames, removeTree } from "../../host/folders.ts";
+import { writeThroughLinks } from "../../host/linked_file.ts";
 import { dockerConfigDir } from "../../host/paths.ts";
 import { withKey, withoutKey } from "./json_key.ts";
 

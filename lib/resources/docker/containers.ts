@@ -1,14 +1,9 @@
 import { UserError } from "../../host/errors.ts";
-import { unixHttp } from "../../host/unix_http.ts";
 import type { World } from "../contract.ts";
 
 /** The names of the containers that run now: what a restart of dockerd or of the VM stops. */
 export async function runningContainers(world: World): Promise<readonly string[]> {
-  const answer = await unixHttp(world.folder.dockerSocket, {
-    method: "GET",
-    path: "/containers/json",
-    timeoutMs: 10_000,
-  });
+  const answer = await world.platform.docker(world.folder, "/containers/json", 10_000);
   if (answer.status !== 200) {
     throw new UserError("Docker does not list its containers", { output: answer.body });
   }

@@ -1,6 +1,8 @@
-import type { Change, Observed } from "../../plan/types.ts";
+import { effectOf } from "../../config/effects.ts";
+import type { Observed } from "../../plan/types.ts";
 import { UserError } from "../../host/errors.ts";
 import { machineHome } from "../../host/paths.ts";
+import { Differences } from "../change.ts";
 import type { Job, Kind, World } from "../contract.ts";
 import { withHostLock } from "../host_lock.ts";
 import {
@@ -40,30 +42,15 @@ export const dockerContextKind: Kind<WantedContext, FoundContext> = {
   observe: async (world, _look, desired) =>
     new Map([[ADDRESS, await observeContext(world, desired.get(ADDRESS))]]),
   compare(desired, observed) {
-    const changes: Change[] = [];
-    if (observed.endpoint !== desired.endpoint) {
-      changes.push({
-        path: "runtime.docker.context.endpoint",
-        before: observed.endpoint,
-        after: desired.endpoint,
-        effect: "live",
-      });
-    }
-    for (const name of observed.former) {
-      changes.push({
-        path: "runtime.docker.context.name",
-        before: name,
-        after: desired.name,
-        effect: "live",
-      });
-    }
-    if (desired.current && !observed.current) {
-      changes.push({ path: "runtime.docker.context.current", before: false, after: true, effect: "live" });
-    }
-    return changes;
+    const found = new Differences();
+    found.compare("runtime.docker.context.endpoint", observed.endpoint, desired.endpoint);
+    for (const name of observed.former) found.add("runtime.docker.context.name", name, desired.name);
+    if (desired.current && !observed.current) found.add("runtime.docker.context.current", false, true);
+    return found.changes;
   },
+  expected: ({ endpoint, current }) => ({ endpoint, current, former: [] }),
   creation: (_world, _look, desired) => ({
-    effect: "live",
+    effect: effectOf("runtime.docker.context"),
     reason: `"${desired.name}"${desired.current ? ", made current" : ""}`,
   }),
   apply: (job, desired) => withHostLock(job, "docker-config", () => applyContext(job, desired)),

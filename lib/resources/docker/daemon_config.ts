@@ -1,3 +1,4 @@
+import { effectOf } from "../../config/effects.ts";
 import type { Json } from "../../config/types.ts";
 import { equal } from "../../plan/equal.ts";
 import type { Change } from "../../plan/types.ts";
@@ -43,7 +44,12 @@ export function daemonText(config: DaemonConfig): string | undefined {
  */
 export function compareDaemon(desired: DaemonConfig, state: DaemonState): Change[] {
   if (typeof state.file === "string") {
-    return [{ path: "runtime.docker.daemon", before: "not JSON", after: desired, effect: "service" }];
+    return [{
+      path: "runtime.docker.daemon",
+      before: "not JSON",
+      after: desired,
+      effect: effectOf("runtime.docker.daemon", "restart"),
+    }];
   }
   const file = state.file ?? {};
   const keys = new Set([...Object.keys(desired), ...Object.keys(file), ...Object.keys(state.inForce ?? {})]);
@@ -70,7 +76,7 @@ export function compareDaemon(desired: DaemonConfig, state: DaemonState): Change
       path: "runtime.docker.daemon",
       before: "unknown in force",
       after: "in force",
-      effect: "service",
+      effect: effectOf("runtime.docker.daemon", "restart"),
       note: "daemon.json is newer than the running dockerd",
     });
   }
@@ -93,7 +99,7 @@ function changeOf(key: string, change: KeyChange): Change {
     path: `runtime.docker.daemon.${key}`,
     before: change.before,
     after: change.after,
-    effect: change.needsRestart ? "service" : "live",
+    effect: effectOf(`runtime.docker.daemon.${key}`, change.needsRestart ? "restart" : "reload"),
     ...(notes.length > 0 ? { note: notes.join("; ") } : {}),
   };
 }

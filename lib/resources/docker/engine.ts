@@ -1,24 +1,19 @@
+import { effectOf } from "../../config/effects.ts";
 import type { Json } from "../../config/types.ts";
-import { type GuestFacts, type GuestQuery, parseAnswer, queryScript } from "../../guest/query.ts";
-import { quoteAll } from "../../guest/quote.ts";
+import type { GuestFacts, GuestQuery } from "../../guest/query.ts";
 import { UserError } from "../../host/errors.ts";
 import { packagesFor } from "../../image/packages.ts";
 import type { Change, Observed } from "../../plan/types.ts";
+import { changeAt } from "../change.ts";
 import { inGuest, type Job, type Kind } from "../contract.ts";
 import { OWNED_FILE, ownedOf } from "../owned.ts";
 import { runningContainers } from "./containers.ts";
-import { compareDaemon, type DaemonConfig, type DaemonState } from "./daemon_config.ts";
+import { compareDaemon, type DaemonConfig, type DaemonState, daemonText } from "./daemon_config.ts";
 import { installDaemonConfig, type Loaded, type LoadPlan } from "./load.ts";
 
 export const ADDRESS = "engine:docker";
 export const DAEMON_JSON = "/etc/docker/daemon.json";
 const UNITS = ["docker.service", "docker.socket", "containerd.service"] as const;
-/** What systemd's "enabled" comes from. */
-const WANTS = [
-  "/etc/systemd/system/multi-user.target.wants/docker.service",
-  "/etc/systemd/system/multi-user.target.wants/containerd.service",
-  "/etc/systemd/system/sockets.target.wants/docker.socket",
-] as const;
 const GROUP = "/etc/group";
 const QUERY: GuestQuery = { files: [DAEMON_JSON, GROUP, OWNED_FILE], units: UNITS };
 
@@ -33,6 +28,8 @@ interface FoundDocker extends DaemonState {
   /** Units that are not both enabled and active, with what they are. */
   readonly notUp: readonly { readonly unit: string; readonly is: string }[];
   readonly members: readonly string[];
+  /** There is no daemon.json, yet the guest's list has one of ours: its removal was cut off. */
+  readonly isMarked: boolean;
 }
 
 /** dockerd in the guest: installed, enabled, running, with the wanted configuration in the file and in force. */
@@ -41,7 +38,7 @@ export const dockerEngineKind: Kind<WantedDocker, FoundDocker> = {
   phase: 12,
   realm: "guest",
   path: () => "runtime",
-  dependsOn: () => ["vm", "folders", "user"],
+  dependsOn: (_address, desired) => ["vm", "folders", ...(desired ? [`user:${desired.user}`] : [])],
   desired: ({ machine }) =>
     new Map(machine ? [[ADDRESS, { daemon: machine.runtime.docker.daemon, user: machine.user.name }]] : []),
   query: () => QUERY,
@@ -49,15 +46,37 @@ export const dockerEngineKind: Kind<WantedDocker, FoundDocker> = {
   compare(desired, observed) {
     const changes: Change[] = compareDaemon(desired.daemon, observed);
     for (const { unit, is } of observed.notUp) {
+      // What else is wrong with it does not go away: of "activating, disabled" the second half stays.
+      const isPassing = is === "activating, enabled";
       const note = is.startsWith("activating") ? { note: "it is still starting" } : {};
-      changes.push({ path: unit, before: is, after: "active, enabled", effect: "live", ...note });
+      const passing = isPassing ? { isPassing } : {};
+      const effect = effectOf("unit");
+      changes.push({ path: unit, before: is, after: "active, enabled", effect, ...note, ...passing });
+    }
+    if (observed.isMarked && daemonText(desired.daemon) === undefined) {
+      changes.push(changeAt("runtime.docker.daemon", { before: "listed as ours", after: undefined }, {
+        which: "reload",
+        isTold: true,
+      }));
     }
     if (!observed.members.includes(desired.user)) {
-      changes.push({ path: "user", before: "not in the group docker", after: "in it", effect: "live" });
+      changes.push({
+        path: "user",
+        before: "not in the group docker",
+        after: "in it",
+        effect: effectOf("unit"),
+      });
     }
     return changes;
   },
-  creation: () => ({ effect: "live", reason: "dockerd and containerd" }),
+  expected: ({ daemon, user }) => ({
+    file: daemon,
+    inForce: daemon,
+    notUp: [],
+    members: [user],
+    isMarked: false,
+  }),
+  creation: () => ({ effect: effectOf("unit"), reason: "dockerd and containerd" }),
   interrupts: (world) => runningContainers(world),
   async apply(job, desired) {
     await ensureInstalled(job);
@@ -73,17 +92,14 @@ export const dockerEngineKind: Kind<WantedDocker, FoundDocker> = {
     await installDaemonConfig(job, load);
     await job.owned.run({
       what: "Enabling docker",
-      after: [
+      ops: [
         // Not "enable": that also runs Debian's SysV tools for docker's init script, in Perl, for seconds.
-        `if ! { ${WANTS.map((link) => `[ -L ${link} ]`).join(" && ")}; }; then`,
-        "systemctl add-wants -q --no-reload multi-user.target docker.service containerd.service",
-        "systemctl add-wants -q --no-reload sockets.target docker.socket",
-        "systemctl daemon-reload; fi", // systemd keeps a unit's former state in memory until then
-        `systemctl start ${UNITS.join(" ")}`,
-        `usermod -aG docker ${quoteAll([desired.user])}`,
+        { op: "want-units", target: "multi-user.target", units: ["docker.service", "containerd.service"] },
+        { op: "want-units", target: "sockets.target", units: ["docker.socket"] },
+        { op: "systemctl", args: ["start", ...UNITS] },
+        { op: "join-group", user: desired.user, group: "docker" },
       ],
-      signal: job.signal,
-    });
+    }, job.signal);
   },
   // The engine goes with the system disk; its images stay on the data disk.
   undo: () => Promise.resolve(),
@@ -131,6 +147,7 @@ function observeDocker(facts: GuestFacts): Observed<FoundDocker> {
         : asConfig(content),
       notUp,
       members: docker?.split(":")[3]?.split(",") ?? [],
+      isMarked: file.state === "absent" && DAEMON_JSON in ownedOf(facts).files,
     },
   };
 }
@@ -160,8 +177,7 @@ async function inForceNow(job: Job): Promise<{
   readonly running: boolean;
   readonly before: string | undefined;
 }> {
-  const result = await (await job.guest()).run(queryScript(QUERY), { signal: job.signal });
-  const facts = parseAnswer(result.stdout);
+  const facts = await (await job.guest()).look(QUERY, { signal: job.signal });
   const observed = observeDocker(facts);
   if (observed.state === "unknown") {
     throw new UserError(`The guest does not tell the state of docker: ${observed.reason}`);
@@ -176,17 +192,12 @@ async function inForceNow(job: Job): Promise<{
 }
 
 async function ensureInstalled(job: Job): Promise<void> {
+  const names = packagesFor("docker");
   const guest = await job.guest();
-  const there = await guest.run("command -v dockerd >/dev/null && command -v docker >/dev/null");
-  if (there.code === 0) return;
+  const facts = await guest.look({ packages: names });
+  if (names.every((name) => facts.package(name).state === "present")) return;
   job.progress("installing docker in the guest");
-  const packages = quoteAll(packagesFor("docker"));
-  const result = await guest.run(
-    `export DEBIAN_FRONTEND=noninteractive; apt-get -q update && ` +
-      `apt-get -q install -y --no-install-recommends ${packages} 2>&1`,
-    { timeoutMs: 900_000, signal: job.signal },
-  );
-  if (result.code !== 0) {
-    throw new UserError("docker cannot be installed in the guest", { output: result.stdout });
-  }
+  const options = { timeoutMs: 900_000, signal: job.signal };
+  const result = await guest.perform([{ op: "install-packages", names }], options);
+  if (!result.ok) throw new UserError("docker cannot be installed in the guest", { output: result.output });
 }

@@ -1,10 +1,9 @@
 import type { Json } from "../../config/types.ts";
 import { waitFor } from "../../host/clock.ts";
 import { messageOf, UserError } from "../../host/errors.ts";
-import { unixHttp } from "../../host/unix_http.ts";
 import { equal } from "../../plan/equal.ts";
 import type { Job } from "../contract.ts";
-import { writeFileScript } from "../owned.ts";
+import type { OwnedOp } from "../owned.ts";
 import { type DaemonConfig, daemonText, withRemovedDefaults } from "./daemon_config.ts";
 import { ADDRESS, DAEMON_JSON } from "./engine.ts";
 
@@ -36,7 +35,8 @@ const RESTART_MS = 180_000;
  */
 export async function installDaemonConfig(job: Job, plan: LoadPlan): Promise<void> {
   const text = daemonText(plan.desired);
-  if (text !== plan.before) {
+  const isMarked = text === undefined && DAEMON_JSON in (await job.owned.read()).files;
+  if (text !== plan.before || isMarked) {
     await validate(job, text);
     await writeConfig(job, text);
   }
@@ -77,40 +77,37 @@ async function bringIntoForce(job: Job, plan: LoadPlan): Promise<void> {
 async function validate(job: Job, text: string | undefined): Promise<void> {
   if (text === undefined) return;
   job.progress("checking daemon.json with dockerd");
-  const script = [
-    writeFileScript({ path: CANDIDATE, content: text, mode: "0600" }),
-    `dockerd --validate --config-file=${CANDIDATE} 2>&1; code=$?; rm -f ${CANDIDATE}; exit $code`,
-  ].join("\n");
-  const result = await (await job.guest()).run(script, { timeoutMs: 60_000, signal: job.signal });
-  if (result.code !== 0) {
+  const guest = await job.guest();
+  const candidate = { path: CANDIDATE, content: text, mode: "0600" };
+  const ops = [{ op: "write", files: [candidate] }, { op: "check-dockerd", path: CANDIDATE }] as const;
+  const result = await guest.perform(ops, { timeoutMs: 60_000, signal: job.signal });
+  await guest.perform([{ op: "remove", path: CANDIDATE }]);
+  if (!result.ok) {
     throw new UserError(
       "dockerd refuses the configuration in runtime.docker.daemon; the former one is untouched",
       {
-        output: result.stdout.trim(),
+        output: result.output,
       },
     );
   }
 }
 
 async function writeConfig(job: Job, text: string | undefined): Promise<void> {
-  await job.owned.run({
-    what: "Writing daemon.json",
-    ...(text === undefined
-      ? { removed: [DAEMON_JSON] }
-      : { files: [{ path: DAEMON_JSON, content: text, mode: "0644" }] }),
-    signal: job.signal,
-  });
+  const ops: OwnedOp[] = text === undefined
+    ? [{ op: "disown", path: DAEMON_JSON }]
+    : [{ op: "own", file: { path: DAEMON_JSON, content: text, mode: "0644" } }];
+  await job.owned.run({ what: "Writing daemon.json", ops }, job.signal);
 }
 
 /** Restarts dockerd; gives its own words when it does not come up. */
 async function restartDocker(job: Job): Promise<string | undefined> {
-  const script = [
-    "systemctl reset-failed docker.service 2>/dev/null",
-    "systemctl restart docker.service && exit 0",
-    "journalctl -q --no-pager -o cat -n 8 -u docker.service; exit 1",
-  ].join("\n");
-  const result = await (await job.guest()).run(script, { timeoutMs: RESTART_MS, signal: job.signal });
-  return result.code === 0 ? undefined : result.stdout.trim() || result.stderr.trim();
+  const unit = "docker.service";
+  const ops = [
+    { op: "systemctl", args: ["reset-failed", unit], lenient: true },
+    { op: "systemctl", args: ["restart", unit], journal: unit },
+  ] as const;
+  const result = await (await job.guest()).perform(ops, { timeoutMs: RESTART_MS, signal: job.signal });
+  return result.ok ? undefined : result.output;
 }
 
 /**
@@ -120,13 +117,14 @@ async function restartDocker(job: Job): Promise<string | undefined> {
 async function reload(job: Job, config: DaemonConfig): Promise<void> {
   job.progress("reloading dockerd");
   const guest = await job.guest();
-  const sent = await guest.run("date +%s.%N; systemctl kill -s HUP --kill-whom=main docker.service");
-  if (sent.code !== 0) throw new UserError("dockerd cannot be signalled", { output: sent.stderr });
-  const since = sent.stdout.trim().split("\n")[0]!;
+  const args = ["kill", "-s", "HUP", "--kill-whom=main", "docker.service"];
+  const sent = await guest.perform([{ op: "clock" }, { op: "systemctl", args }]);
+  if (!sent.ok) throw new UserError("dockerd cannot be signalled", { output: sent.output });
+  const since = sent.output.split("\n")[0]!;
   const event = await waitFor(() => reloadEvent(job, since), { timeoutMs: RELOAD_MS, signal: job.signal });
   if (event === undefined) {
-    const log = await guest.run("journalctl -q --no-pager -o cat -n 5 -u docker.service");
-    throw new UserError("it did not report that it reloaded", { output: log.stdout.trim() });
+    const log = await guest.perform([{ op: "journal", unit: "docker.service" }]);
+    throw new UserError("it did not report that it reloaded", { output: log.output });
   }
   const loud = config["registry-mirrors"];
   if (loud !== undefined && !sameList(event["registry-mirrors"], loud)) {
@@ -135,13 +133,10 @@ async function reload(job: Job, config: DaemonConfig): Promise<void> {
 }
 
 async function reloadEvent(job: Job, since: string): Promise<Readonly<Record<string, string>> | undefined> {
-  const now = await (await job.guest()).run("date +%s.%N");
+  const now = await (await job.guest()).perform([{ op: "clock" }]);
   const filters = encodeURIComponent(JSON.stringify({ type: ["daemon"], event: ["reload"] }));
-  const answer = await unixHttp(job.world.folder.dockerSocket, {
-    method: "GET",
-    path: `/events?since=${since}&until=${now.stdout.trim()}&filters=${filters}`,
-    timeoutMs: 10_000,
-  });
+  const path = `/events?since=${since}&until=${now.output}&filters=${filters}`;
+  const answer = await job.world.platform.docker(job.world.folder, path, 10_000);
   const line = answer.body.trim().split("\n").at(-1);
   if (answer.status !== 200 || !line) return undefined;
   return (JSON.parse(line) as { Actor: { Attributes: Record<string, string> } }).Actor.Attributes;
@@ -159,14 +154,9 @@ function sameList(text: string | undefined, list: Json): boolean {
 
 /** Notes in the guest which run of dockerd has loaded what. */
 async function noteLoaded(job: Job, config: DaemonConfig): Promise<void> {
-  const result = await (await job.guest()).run("systemctl show -p InvocationID --value docker.service");
-  if (result.code !== 0) {
-    throw new UserError("The guest does not tell which run of dockerd this is", { output: result.stderr });
-  }
-  const loaded: Loaded = { invocationId: result.stdout.trim(), config };
-  await job.owned.run({
-    what: "Noting what dockerd has loaded",
-    applied: { [ADDRESS]: loaded },
-    signal: job.signal,
-  });
+  const facts = await (await job.guest()).look({ units: ["docker.service"] });
+  const unit = facts.unit("docker.service");
+  if (unit.state !== "present") throw new UserError("The guest does not tell which run of dockerd this is");
+  const loaded: Loaded = { invocationId: unit.value.invocationId, config };
+  await job.owned.run({ what: "Noting what dockerd has loaded", ops: [], applied: { [ADDRESS]: loaded } });
 }

@@ -1,16 +1,20 @@
 import type { SocketForward } from "../../agent/api.ts";
-import { reloadAgent } from "../../agent/client.ts";
+import { effectOf } from "../../config/effects.ts";
+import { waitFor } from "../../host/clock.ts";
 import { UserError } from "../../host/errors.ts";
 import { removeIfPresent } from "../../host/files.ts";
 import type { MachineFolder } from "../../host/paths.ts";
-import { unixHttp } from "../../host/unix_http.ts";
+import { isHangUp } from "../../host/unix_http.ts";
 import type { Observed } from "../../plan/types.ts";
-import type { Kind } from "../contract.ts";
+import type { Job, Kind } from "../contract.ts";
+import type { DockerAnswer } from "../platform.ts";
 
 /** Docker's socket in the guest, offered in the machine's folder on the host. */
 export function dockerSocketOf(folder: MachineFolder): SocketForward {
   return { host: folder.dockerSocket, guest: "/run/docker.sock" };
 }
+
+const ANSWER_MS = 30_000;
 
 /** Docker's socket on the host, kept by the agent. */
 export const dockerSocketKind: Kind<SocketForward, { readonly listening: boolean; readonly error: string }> =
@@ -39,25 +43,38 @@ export const dockerSocketKind: Kind<SocketForward, { readonly listening: boolean
         path: "runtime",
         before: observed.error || "not listening",
         after: "listening",
-        effect: "live",
+        effect: effectOf("socket"),
       }],
+    expected: () => ({ listening: true, error: "" }),
     async apply(job) {
-      const { folder } = job.world;
-      const status = await reloadAgent(folder.agentSocket);
+      const { folder, platform } = job.world;
+      const status = await platform.agents.reload(folder);
       const socket = status.sockets.find(({ host }) => host === folder.dockerSocket);
       if (!socket?.listening) {
         throw new UserError(
           `The agent does not listen on ${folder.dockerSocket}: ${socket?.error ?? "it was not asked to"}`,
         );
       }
-      const answer = await unixHttp(folder.dockerSocket, {
-        method: "GET",
-        path: "/_ping",
-        timeoutMs: 30_000,
-      });
+      const answer = await ping(job);
       if (answer.status !== 200) {
         throw new UserError(`Docker does not answer on ${folder.dockerSocket}`, { output: answer.body });
       }
     },
     undo: async (job) => await removeIfPresent(job.world.folder.dockerSocket),
   };
+
+/** dockerd's answer; a new agent listens a moment before its connection for sockets stands. */
+async function ping({ world: { folder, platform }, signal }: Job): Promise<DockerAnswer> {
+  let hangUp: unknown;
+  const answer = await waitFor(async () => {
+    try {
+      return await platform.docker(folder, "/_ping", ANSWER_MS);
+    } catch (error) {
+      if (!isHangUp(error)) throw error;
+      hangUp = error;
+      return undefined;
+    }
+  }, { timeoutMs: ANSWER_MS, signal });
+  if (!answer) throw hangUp;
+  return answer;
+}

@@ -1,0 +1,99 @@
+import { join } from "node:path";
+import { controlOver, type GuestControl } from "../../lib/guest/control.ts";
+import { run } from "../../lib/host/process.ts";
+import { OwnedStore } from "../../lib/resources/owned.ts";
+
+/** Our own folder in a guest; it is moved below the test's folder. */
+const OWN = "/var/lib/machine";
+
+/**
+ * A guest in a folder: its scripts are run by the real /bin/sh, with real perl, on this computer. Only our own folder
+ * is moved; all other paths of a test are to lie below `root` already.
+ */
+export interface FolderGuest {
+  readonly root: string;
+  readonly path: (name: string) => string;
+  readonly control: GuestControl;
+  /** A store that knows nothing yet, as every command has one. */
+  readonly store: () => OwnedStore;
+  /** The guest's own list. */
+  readonly list: () => Promise<{ files: Record<string, string>; applied: Record<string, unknown> }>;
+  /** Where something of our own folder lies here. */
+  readonly own: (name: string) => string;
+  /** The scripts that were run, as they were. */
+  readonly scripts: string[];
+  /** How many lines of the next scripts are run; a guest that dies runs no more. */
+  lines: number;
+  /** Folders with programs that are taken instead of this computer's. */
+  programs: string | undefined;
+}
+
+/** Runs some work with a guest in a new folder. */
+export async function inFolderGuest(work: (guest: FolderGuest) => Promise<void>): Promise<void> {
+  const root = await Deno.makeTempDir({ prefix: "guest-" });
+  const own = (name: string) => join(root, OWN, name);
+  const control = controlOver({
+    async run(script) {
+      guest.scripts.push(script);
+      const lines = movedScript(script, root).split("\n");
+      const result = await runScript(lines.slice(0, guest.lines).join("\n"), guest.programs);
+      if (lines.length > guest.lines) throw new Error("The guest died");
+      // Answers name paths as they were asked for.
+      return { ...result, stdout: result.stdout.replaceAll(join(root, OWN), OWN) };
+    },
+  });
+  const guest: FolderGuest = {
+    root,
+    path: (name) => join(root, name),
+    control,
+    store: () => new OwnedStore(() => Promise.resolve(control), undefined),
+    list: async () => JSON.parse(await Deno.readTextFile(own("owned.json"))),
+    own,
+    scripts: [],
+    lines: Infinity,
+    programs: undefined,
+  };
+  try {
+    await Deno.mkdir(join(root, "var/lib"), { recursive: true });
+    await work(guest);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+}
+
+/** Runs a script as the guest does one that is too long for an argument: it comes on standard input. */
+async function runScript(script: string, programs: string | undefined) {
+  const bytes = new TextEncoder().encode(script).length;
+  return await run(["/bin/sh", "-c", `eval "$(head -c ${bytes})"`], {
+    stdin: script,
+    ...(programs === undefined ? {} : { env: { PATH: `${programs}:/usr/sbin:/usr/bin:/sbin:/bin` } }),
+  });
+}
+
+/** The script with our own folder below `root`, and for a test that does not run as root without root's files. */
+function movedScript(script: string, root: string): string {
+  const moved = script.replaceAll(OWN, join(root, OWN))
+    .replaceAll(hexOf(OWN), hexOf(join(root, OWN)));
+  if (Deno.uid() === 0) return moved;
+  return moved.replaceAll(/^(\d+) root:root /gm, `$1 ${Deno.uid()}:${Deno.gid()} `);
+}
+
+/** A text as our own files travel in scripts. */
+export function hexOf(text: string): string {
+  return new TextEncoder().encode(text).toHex();
+}
+
+/** A file's text; `undefined` when it is absent. */
+export async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Permission bits of a path, through links. */
+export async function modeOf(path: string): Promise<number> {
+  return ((await Deno.stat(path)).mode ?? 0) & 0o7777;
+}
