@@ -23,11 +23,16 @@ const MOMENTS: readonly Moment[] = [
   { address: "vm" },
   { address: "vm", doing: /booting/ },
   { address: "agent" },
+  { address: "module:dummy" },
+  { address: "disk:more" },
   { address: "folders" },
   { address: "mount:" },
-  { address: "user" },
+  { address: "user:" },
+  { address: "env" },
+  { address: "file:/etc/motd" },
   { address: "engine:docker" },
   { address: "engine:docker", doing: /starting dockerd/ },
+  { address: "provision:once" },
   { address: "socket:docker" },
   { address: "context:docker" },
   { address: "sshconfig" },
@@ -41,8 +46,18 @@ await e2eTest(
     await sandbox.write({
       apiVersion: "machine/v1",
       name: "dev",
-      vm: { cpus: 2, memory: "1GiB", disk: "6GiB", dataDisk: "4GiB" },
+      vm: {
+        cpus: 2,
+        memory: "1GiB",
+        disk: "6GiB",
+        dataDisk: "4GiB",
+        disks: [{ name: "more", size: "64MiB", target: "/mnt/more" }],
+      },
       mounts: [{ source: sandbox.work, writable: true }],
+      env: { COLOUR: "red" },
+      files: [{ path: "/etc/motd", content: "hello\n" }],
+      modules: ["dummy"],
+      provision: [{ name: "once", run: "cat /etc/motd >>/mnt/more/ran" }],
       runtime: "docker",
     });
     await killEverywhere(t, sandbox);
@@ -72,6 +87,8 @@ async function killEverywhere(t: Deno.TestContext, sandbox: Sandbox): Promise<vo
     await sandbox.expect(0, ["diff"]);
     await importBusybox(sandbox);
     assert.equal(await sandbox.docker(["run", "-i", "--rm", "bb", "cat"], { stdin: "hi\n" }), "hi");
+    const seen = await sandbox.inGuest("dev", ". /etc/profile; echo $COLOUR; head -n 1 /mnt/more/ran");
+    assert.equal(seen, "red\nhello");
   });
 
   await t.step("nothing half-made is left in the cache and in the machine's folder", async () => {

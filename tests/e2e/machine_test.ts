@@ -2,7 +2,9 @@ import { e2eTest } from "./e2e_test_case.ts";
 import { Sandbox } from "./sandbox.ts";
 import { changeThings } from "./scenario_change.ts";
 import { configureDocker } from "./scenario_docker.ts";
+import { changeForms } from "./scenario_forms.ts";
 import { deleteAll, losePower } from "./scenario_power.ts";
+import { declareSeveral } from "./scenario_several.ts";
 import { leaveAlone, useFromNothing } from "./scenario_use.ts";
 
 await e2eTest("a machine lives from its first apply to its deletion", async (t) => {
@@ -19,6 +21,8 @@ await e2eTest("a machine lives from its first apply to its deletion", async (t) 
   await leaveAlone(t, sandbox);
   await configureDocker(t, sandbox, file);
   await changeThings(t, sandbox, file);
+  await changeForms(t, sandbox, file);
+  await declareSeveral(t, sandbox, file);
   await losePower(t, sandbox, file);
   await deleteAll(t, sandbox);
 });
