@@ -1,11 +1,11 @@
 import type { AgentConfig, AgentStatus } from "../../lib/agent/api.ts";
 import type { RunningVm, VmForward, VmLook, VmSpec } from "../../lib/drivers/types.ts";
 import { UserError } from "../../lib/host/errors.ts";
-import { exists, readTextIfPresent, removeIfPresent, sha256, writeAtomic } from "../../lib/host/files.ts";
+import { readTextIfPresent, sha256 } from "../../lib/host/files.ts";
 import type { MachineFolder } from "../../lib/host/paths.ts";
 import type { BaseImage } from "../../lib/image/types.ts";
-import type { DockerAnswer, Platform, RawDisk } from "../../lib/resources/platform.ts";
-import { newSystem, type System } from "./base_image.ts";
+import type { DockerAnswer, Platform } from "../../lib/resources/platform.ts";
+import { type Overlay, type Raw, SimDisks } from "./disks.ts";
 import { Effects } from "./effects.ts";
 import { SimGuest } from "./guest.ts";
 import type { Hardware } from "./systemd.ts";
@@ -23,21 +23,6 @@ const BASE: BaseImage = {
   sizeMiB: 2048,
   builtAt: "2026-11-22T13:00:00.000Z",
 };
-
-/** A system disk of a machine. */
-interface Overlay {
-  sizeMiB: number;
-  filesystemMiB: number;
-  readonly system: System;
-}
-
-/** A raw disk and its filesystem. */
-interface Raw {
-  sizeMiB: number;
-  filesystemMiB: number;
-  readonly uuid: string;
-  readonly tree: Tree;
-}
 
 /** A VM that runs. */
 interface SimVm {
@@ -68,22 +53,20 @@ export class SimHost {
   #hasImage = false;
   #nowMs = 1_000_000_000;
   #boots = 0;
-  #systemDisks = 0;
-  #lostDisks = 0;
   #formerEngineStarts = 0;
   readonly #vms = new Map<string, SimVm>();
   readonly #agents = new Map<string, { readonly config: AgentConfig; readonly hash: string }>();
-  readonly #overlays = new Map<string, Overlay>();
-  readonly #raws = new Map<string, Raw>();
+  readonly #disks: SimDisks;
   readonly #shares = new Map<string, Tree>();
   /** Machines whose agent does not listen any more. */
   readonly #closed = new Set<string>();
 
   constructor(effects = new Effects()) {
     this.effects = effects;
+    this.#disks = new SimDisks(effects, BASE.disk);
     this.platform = {
       vm: this.#vmDriver(),
-      disks: this.#diskDriver(),
+      disks: this.#disks.driver,
       images: {
         find: () => this.#look(() => this.#hasImage ? BASE : undefined),
         under: () => this.#look(() => this.#hasImage ? BASE : undefined),
@@ -136,12 +119,8 @@ export class SimHost {
   }
 
   /** The sizes of a machine's disks and of the filesystems on them, by file. */
-  diskSizes(): Readonly<Record<string, readonly [number, number]>> {
-    return Object.fromEntries(
-      [...this.#overlays, ...this.#raws].map(([path, { sizeMiB, filesystemMiB }]) =>
-        [path, [sizeMiB, filesystemMiB]] as const
-      ),
-    );
+  diskSizes(): ReturnType<SimDisks["sizes"]> {
+    return this.#disks.sizes();
   }
 
   /** How much was interrupted so far. */
@@ -149,8 +128,8 @@ export class SimHost {
     const running = [...this.#vms.values()].reduce((sum, { guest }) => sum + guest.systemd.dockerd.starts, 0);
     return {
       boots: this.#boots,
-      systemDisks: this.#systemDisks,
-      lostDisks: this.#lostDisks,
+      systemDisks: this.#disks.systemDisks,
+      lostDisks: this.#disks.lostDisks,
       engineStarts: this.#formerEngineStarts + running,
     };
   }
@@ -207,13 +186,11 @@ export class SimHost {
       defaultCpu: () => "max",
       start: async (spec, folder) => {
         await this.effects.step("host start the VM");
-        const overlay = this.#overlays.get(folder.disk);
-        if (!overlay) throw new UserError("There is no system disk");
+        const system = this.#disks.boot(folder);
         this.#boots++;
-        overlay.filesystemMiB = overlay.sizeMiB; // the image grows it at every boot
         const plugged = spec.disks.map(({ id }) => id);
         const guest = new SimGuest({
-          system: overlay.system,
+          system,
           hardware: this.#hardwareOf(folder, spec, plugged),
           effects: this.effects,
           clock: () => this.#nowMs += 1000,
@@ -242,7 +219,7 @@ export class SimHost {
       resizeDisk: async (folder, id, sizeMiB) => {
         await this.effects.step(`host resize ${id}`);
         this.#running(folder);
-        this.#diskOf(folder, id).sizeMiB = sizeMiB;
+        this.#disks.of(folder, id).sizeMiB = sizeMiB;
       },
       plugDisk: async (folder, { id }) => {
         const { plugged } = this.#running(folder);
@@ -255,47 +232,6 @@ export class SimHost {
         if (!plugged.includes(id)) return;
         await this.effects.step(`host unplug ${id}`);
         plugged.splice(plugged.indexOf(id), 1);
-      },
-    };
-  }
-
-  #diskDriver(): Platform["disks"] {
-    return {
-      readOverlay: async (path) => {
-        const overlay = await this.#look(() => this.#overlays.get(path));
-        return overlay && await exists(path) ? { sizeMiB: overlay.sizeMiB, backing: BASE.disk } : undefined;
-      },
-      makeOverlay: async (path, _base, sizeMiB) => {
-        await writeAtomic(path, "a system disk");
-        this.#systemDisks++;
-        this.#overlays.set(path, { sizeMiB, filesystemMiB: sizeMiB, system: newSystem() });
-      },
-      growOverlay: async (path, sizeMiB) => {
-        await this.effects.step("host grow the system disk");
-        this.#overlays.get(path)!.sizeMiB = sizeMiB; // the next boot grows what is on it
-      },
-      readRaw: async (path): Promise<RawDisk | undefined> => {
-        const raw = await this.#look(() => this.#raws.get(path));
-        if (!raw || !await exists(path)) return undefined;
-        return { sizeMiB: raw.sizeMiB, filesystemMiB: raw.filesystemMiB, uuid: raw.uuid };
-      },
-      makeRaw: async (path, { sizeMiB, uuid }) => {
-        await writeAtomic(path, "a raw disk");
-        this.#raws.set(path, { sizeMiB, filesystemMiB: sizeMiB, uuid, tree: new Tree() });
-      },
-      growRaw: async (path, sizeMiB) => {
-        await this.effects.step(`host grow ${nameOf(path)}`);
-        this.#raws.get(path)!.sizeMiB = sizeMiB;
-        await this.effects.step(`host grow what is on ${nameOf(path)}`);
-        this.#raws.get(path)!.filesystemMiB = sizeMiB;
-      },
-      remove: async (path) => {
-        if (this.#raws.has(path) && await exists(path)) this.#lostDisks++;
-        await removeIfPresent(path);
-      },
-      exists: async (path) => {
-        await this.effects.look();
-        return await exists(path);
       },
     };
   }
@@ -379,7 +315,7 @@ export class SimHost {
       shares: spec.shares.map(({ tag }) => tag),
       disks: vm.plugged.map((id) => ({
         id,
-        sizeMiB: this.#diskOf(folder, id).sizeMiB,
+        sizeMiB: this.#disks.of(folder, id).sizeMiB,
         ...(id === "system" ? { backing: BASE.disk } : {}),
       })),
       forwards: [...vm.forwards],
@@ -393,7 +329,7 @@ export class SimHost {
   }
 
   #hardwareOf(folder: MachineFolder, spec: VmSpec, plugged: readonly string[]): Hardware {
-    const attached = () => plugged.map((id) => ({ id, disk: this.#diskOf(folder, id) }));
+    const attached = () => plugged.map((id) => ({ id, disk: this.#disks.of(folder, id) }));
     const uuidOf = (disk: Raw | Overlay) => "uuid" in disk ? disk.uuid : undefined;
     return {
       disk: (uuid) => {
@@ -415,16 +351,4 @@ export class SimHost {
       },
     };
   }
-
-  #diskOf(folder: MachineFolder, id: string): Overlay | Raw {
-    const disk = id === "system"
-      ? this.#overlays.get(folder.disk)
-      : this.#raws.get(id === "data" ? folder.dataDisk : `${folder.disks}/${id.slice("disk-".length)}.raw`);
-    if (!disk) throw new Error(`There is no disk ${id}`);
-    return disk;
-  }
-}
-
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
 }

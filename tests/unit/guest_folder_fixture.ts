@@ -1,5 +1,7 @@
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import { controlOver, type GuestControl } from "../../lib/guest/control.ts";
+import type { GuestFileContent, GuestOp } from "../../lib/guest/ops.ts";
 import { run } from "../../lib/host/process.ts";
 import { OwnedStore } from "../../lib/resources/owned.ts";
 
@@ -96,4 +98,46 @@ export async function textOf(path: string): Promise<string | undefined> {
 /** Permission bits of a path, through links. */
 export async function modeOf(path: string): Promise<number> {
   return ((await Deno.stat(path)).mode ?? 0) & 0o7777;
+}
+
+/** Does operations and expects them to succeed. */
+export async function done({ control }: FolderGuest, ...ops: readonly GuestOp[]): Promise<string> {
+  const result = await control.perform(ops);
+  assert.deepEqual([result.ok, result.code], [true, 0], result.output);
+  return result.output;
+}
+
+/** A file of this user's. */
+export function file(path: string, content: string | Uint8Array, mode = "0644"): GuestFileContent {
+  return { path, content, mode, ...(Deno.uid() === 0 ? {} : { owner: `${Deno.uid()}:${Deno.gid()}` }) };
+}
+
+/** Writes files. */
+export function write(...files: readonly GuestFileContent[]): GuestOp {
+  return { op: "write", files };
+}
+
+/** Programs of the test's own that stand before this computer's. */
+export async function programs(guest: FolderGuest, texts: Readonly<Record<string, string>>): Promise<string> {
+  const folder = guest.path("bin");
+  await Deno.mkdir(folder, { recursive: true });
+  for (const [name, text] of Object.entries(texts)) {
+    await Deno.writeTextFile(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  }
+  return folder;
+}
+
+/** This computer's programs, each noting that it was started. */
+export async function counting(guest: FolderGuest, names: readonly string[]): Promise<string> {
+  const log = guest.path("started");
+  const texts = await Promise.all(names.map(async (name) => {
+    const { stdout } = await run(["/bin/sh", "-c", `command -v ${name}`]);
+    return [name, `echo ${name} >>'${log}'; exec ${stdout.trim()} "$@"`] as const;
+  }));
+  return await programs(guest, Object.fromEntries(texts));
+}
+
+/** The programs that were started, as {@link counting} has noted them. */
+export async function startedPrograms(guest: FolderGuest): Promise<readonly string[]> {
+  return (await textOf(guest.path("started")))?.trim().split("\n") ?? [];
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { ApplyEvent } from "../../../lib/apply/events.ts";
 import { EXIT } from "../../../lib/host/errors.ts";
 import type { Address } from "../../../lib/plan/types.ts";
 import { readRecord } from "../../../lib/resources/record.ts";
@@ -152,8 +153,9 @@ export const failure: Property<{ readonly files: readonly [FileKeys, FileKeys]; 
     assert.ok(outcome.failed.length > 0, failureText(outcome, events));
     const undone = new Set<Address>([...outcome.failed.map(({ address }) => address), ...outcome.skipped]);
     const lines = (await simulation.diff(loaded)).changes;
+    const done = doneAtLast(events);
     for (const { address, dependsOn } of lines) {
-      const isDone = outcome.done.includes(address) && !outcome.failed.some((one) => one.address === address);
+      const isDone = done.has(address) && !outcome.failed.some((one) => one.address === address);
       assert.ok(!(isDone && dependsOn.some((on) => undone.has(on))), `${address} was done on what failed`);
     }
     const record = await readRecord(simulation.folder);
@@ -168,6 +170,13 @@ export const failure: Property<{ readonly files: readonly [FileKeys, FileKeys]; 
     assert.deepEqual(linesOf(await simulation.diff(loaded)), []);
   },
 };
+
+/** What was done in the last round: what failed then may have been well before. */
+function doneAtLast(events: readonly ApplyEvent[]): ReadonlySet<Address> {
+  const last = events.findLastIndex(({ kind }) => kind === "plan");
+  const done = events.slice(last).flatMap((event) => event.kind === "step-done" ? [event.address] : []);
+  return new Set(done);
+}
 
 /** The last act of a step may fail after everything that can be seen is done. */
 function guestOnly(effect: string): boolean {
