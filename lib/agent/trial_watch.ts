@@ -1,3 +1,4 @@
+import { messageOf } from "../host/errors.ts";
 import { readTextIfPresent } from "../host/files.ts";
 import type { MachineFolder } from "../host/paths.ts";
 import type { Trial } from "./api.ts";
@@ -26,10 +27,13 @@ export function watchTrial(folder: MachineFolder, log: Log, watch: TrialWatch = 
     watch;
   let revertedAt = -Infinity;
   let isWatching = true;
+  let said: string | undefined;
   const timer = setInterval(async () => {
     const until = await endOfTrial(folder);
+    if (isWatching && typeof until === "string" && until !== said) log(until);
+    said = typeof until === "string" ? until : undefined;
     const time = now();
-    if (!isWatching || until === undefined || time < until || uptime() - revertedAt < AGAIN_MS) return;
+    if (!isWatching || typeof until !== "number" || time < until || uptime() - revertedAt < AGAIN_MS) return;
     revertedAt = uptime();
     log("The form that was tried was not confirmed: takes it back");
     revert(folder);
@@ -42,14 +46,15 @@ export function watchTrial(folder: MachineFolder, log: Log, watch: TrialWatch = 
   };
 }
 
-async function endOfTrial(folder: MachineFolder): Promise<number | undefined> {
-  const text = await readTextIfPresent(folder.trial).catch(() => undefined); // its next look may be luckier
-  if (text === undefined) return undefined;
+/** When the time is over; `undefined` where nothing is tried; words where that cannot be told. */
+async function endOfTrial(folder: MachineFolder): Promise<number | string | undefined> {
   try {
+    const text = await readTextIfPresent(folder.trial);
+    if (text === undefined) return undefined;
     const until = Date.parse((JSON.parse(text) as Partial<Trial> | null)?.until ?? "");
-    return Number.isNaN(until) ? undefined : until;
+    if (!Number.isNaN(until)) return until;
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return undefined; // the command that takes it back says what is wrong with it
+    return `Until when a form is tried cannot be read: ${messageOf(error)}`;
   }
+  return `${folder.trial} does not say until when a form is tried`;
 }

@@ -94,9 +94,17 @@ export async function formAt(folder: MachineFolder, number: number): Promise<App
  * @throws UserError with exit code 3 when nothing else was ever applied
  */
 export async function formBefore(folder: MachineFolder, present: Machine | undefined): Promise<AppliedForm> {
-  const { forms } = await readHistory(folder);
+  const { forms, damaged } = await readHistory(folder);
   const now = present === undefined ? undefined : asData(present);
   const before = forms.findLast(({ machine }) => !equal(machine, now));
+  // A damaged form may be the one that is meant.
+  const broken = damaged.findLast(({ file }) => before === undefined || file > fileOf(folder, before.number));
+  if (broken) {
+    throw new UserError(`${broken.file} is damaged: ${broken.reason}`, {
+      exitCode: EXIT.invalid,
+      hint: `Name the form to go back to: machine rollback N. ${hintOf(forms)}`,
+    });
+  }
   if (before) return before;
   throw new UserError(`Machine "${folder.name}" has no earlier form to go back to`, {
     exitCode: EXIT.invalid,

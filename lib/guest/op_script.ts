@@ -320,23 +320,34 @@ function installScript(names: readonly string[]): string {
  * So what another package needs stays, and so does what was there, or superfluous, before us.
  */
 function removePackagesScript(names: readonly string[]): string {
-  const list = "apt-get -s autoremove 2>/dev/null | sed -n 's/^Remv \\([^ ]*\\).*/\\1/p' | sort";
-  const words = quoteAll(names);
+  const log = `${OWN_FOLDER}/apt.log`;
+  const failed = `{ tail -n 15 ${log}; exit 1; }`;
+  // To a file first: of a pipe only the last program's end would count, and silence would look like "nothing".
+  const reckon = `apt-get -q -s autoremove >${log} 2>&1 || ${failed}`;
+  const list = `sed -n 's/^Remv \\([^ ]*\\).*/\\1/p' ${log} | sort`;
   const [first, notes] = [quote(names.join(" ")), SUPERFLUOUS];
   return [
     "export DEBIAN_FRONTEND=noninteractive",
+    `mkdir -p ${OWN_FOLDER}`,
     FINISH_DPKG,
     // What was superfluous before is written down first: cut off after the marks, nobody could tell it any more.
-    `[ "$(head -n 1 ${notes} 2>/dev/null)" = ${first} ] || ` +
-    `{ mkdir -p ${OWN_FOLDER}; { printf '%s\\n' ${first}; ${list}; } >${notes}.part; mv -f ${notes}.part ${notes}; }`,
+    `if [ "$(head -n 1 ${notes} 2>/dev/null)" != ${first} ]; then`,
+    reckon,
+    `{ printf '%s\\n' ${first}; ${list}; } >${notes}.part; mv -f ${notes}.part ${notes}`,
+    "fi",
     `old=$(tail -n +2 ${notes})`,
-    `apt-mark auto ${words} >/dev/null 2>&1 || :`,
+    // Those that somebody has removed already cannot be marked, and need not be.
+    `there=$(dpkg-query -W -f '\${binary:Package} \${db:Status-Status}\\n' ${
+      quoteAll(names)
+    } 2>/dev/null | ` +
+    "sed -n 's/ installed$//p')",
+    `[ -z "$there" ] || apt-mark auto $there >${log} 2>&1 || ${failed}`,
+    reckon,
     `new=$(${list})`,
     "gone=",
     `for name in $new; do case " $(echo $old) " in *" $name "*) ;; ` +
     `*) grep -qxF -e "$name" ${BEFORE_US} 2>/dev/null || gone="$gone $name";; esac; done`,
-    '[ -z "$gone" ] || apt-get -q -o DPkg::Lock::Timeout=120 purge -y $gone >/var/lib/machine/apt.log 2>&1 </dev/null || ' +
-    "{ tail -n 15 /var/lib/machine/apt.log; exit 1; }",
+    `[ -z "$gone" ] || apt-get -q -o DPkg::Lock::Timeout=120 purge -y $gone >${log} 2>&1 </dev/null || ${failed}`,
     `rm -f ${notes}`,
   ].join("\n");
 }

@@ -10,7 +10,7 @@ import { inGuest, type Job, type Kind, type Look, type World } from "./contract.
 import { growRawDisk } from "./data_disk.ts";
 import { countedMiB } from "./growing.ts";
 import { diskFile, diskId } from "./disk_names.ts";
-import { mountAt, MOUNTINFO, unitName, unitPath } from "./mount_units.ts";
+import { mountAt, MOUNTINFO, mountOps, unitPath, unmountOps } from "./mount_units.ts";
 import { OWNED_FILE, ownedOf } from "./owned.ts";
 import { powerOff } from "./power.ts";
 
@@ -157,7 +157,9 @@ async function observeDisk(
   const plugged = look.vm.state === "running" && look.vm.disks.some(({ id }) => id === diskId(name));
   return inGuest<FoundDisk>(look, (facts) => {
     const note = ownedOf(facts).applied[address] as DiskNote | undefined;
-    if (!note && !plugged) return { state: "absent" };
+    // One that was kept, and holds more than is wanted now, is not simply taken: what is on it would be lost.
+    const isTooLarge = desired !== undefined && disk !== undefined && disk.sizeMiB > desired.sizeMiB;
+    if (!note && !plugged && !isTooLarge) return { state: "absent" };
     const uuid = disk?.uuid ?? "";
     if (!desired) {
       return {
@@ -194,32 +196,16 @@ async function ensureFile(
   return { sizeMiB, uuid };
 }
 
-async function mount(job: Job, note: DiskNote): Promise<void> {
-  const { target, uuid } = note;
-  const unit = unitName(target);
+async function mount(job: Job, { target, uuid }: DiskNote): Promise<void> {
   await job.owned.run({
     what: `Mounting ${target}`,
-    claimed: { [job.step.address]: { ...note } },
-    ops: [
-      { op: "own", file: { path: unitPath(target), content: unitText(target, uuid), mode: "0644" } },
-      { op: "make-folder", path: target, remember: true },
-      { op: "systemctl", args: ["enable", "-q", "--no-reload", unit] },
-      { op: "systemctl", args: ["daemon-reload"] },
-      { op: "systemctl", args: ["start", unit], journal: unit },
-    ],
+    claimed: { [job.step.address]: { target, uuid } },
+    ops: mountOps(target, unitText(target, uuid), "start"),
   }, job.signal);
 }
 
 async function unmount(job: Job, { target }: DiskNote): Promise<void> {
-  await job.owned.run({
-    what: `Unmounting ${target}`,
-    ops: [
-      { op: "retire-unit", unit: unitName(target) },
-      { op: "disown", path: unitPath(target) },
-      { op: "systemctl", args: ["daemon-reload"] },
-      { op: "remove-folder", path: target },
-    ],
-  }, job.signal);
+  await job.owned.run({ what: `Unmounting ${target}`, ops: unmountOps(target) }, job.signal);
 }
 
 /** The unit that mounts a further disk: at boot where the disk is there, and never a reason not to boot. */

@@ -78,6 +78,9 @@ export const moduleKind = guestKind<string, FoundModule>({
 
 async function describe(guest: GuestControl, name: string): Promise<ModuleNote> {
   const modules = (await guest.look({ files: [LOADED] })).file(LOADED);
+  if (modules.state === "unknown") {
+    throw new UserError(`The guest does not tell which modules are loaded: ${modules.reason}`);
+  }
   const place = await guest.perform([{ op: "find-module", name }]);
   if (!place.ok) {
     throw new UserError(`The guest's kernel has no module "${name}"`, { output: place.output });

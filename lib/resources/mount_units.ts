@@ -1,3 +1,5 @@
+import type { OwnedOp } from "./owned.ts";
+
 /** What the guest has mounted (proc_pid_mountinfo(5)). */
 export const MOUNTINFO = "/proc/self/mountinfo";
 
@@ -38,4 +40,26 @@ export function unitName(target: string): string {
 /** Where the unit of a mount lies. */
 export function unitPath(target: string): string {
   return `/etc/systemd/system/${unitName(target)}`;
+}
+
+/** Puts a mount's unit in its place, enables it, and mounts: anew with `restart`, where it is not mounted with `start`. */
+export function mountOps(target: string, text: string, verb: "start" | "restart"): readonly OwnedOp[] {
+  const unit = unitName(target);
+  return [
+    { op: "own", file: { path: unitPath(target), content: text, mode: "0644" } },
+    { op: "make-folder", path: target, remember: true },
+    { op: "systemctl", args: ["enable", "-q", "--no-reload", unit] },
+    { op: "systemctl", args: ["daemon-reload"] },
+    { op: "systemctl", args: [verb, unit], journal: unit },
+  ];
+}
+
+/** Unmounts, and takes away the unit, and the folder if it was made for the mount. */
+export function unmountOps(target: string): readonly OwnedOp[] {
+  return [
+    { op: "retire-unit", unit: unitName(target) },
+    { op: "disown", path: unitPath(target) },
+    { op: "systemctl", args: ["daemon-reload"] },
+    { op: "remove-folder", path: target },
+  ];
 }

@@ -8,7 +8,7 @@ import { Differences } from "./change.ts";
 import type { Look } from "./contract.ts";
 import { guestKind, idOf } from "./guest_kind.ts";
 import { shareOf } from "./mount_share.ts";
-import { mountAt, MOUNTINFO, unitName, unitPath } from "./mount_units.ts";
+import { mountAt, MOUNTINFO, mountOps, unitPath, unmountOps } from "./mount_units.ts";
 
 const KIND = "mount:";
 
@@ -59,33 +59,16 @@ export const mountKind = guestKind<WantedMount, FoundMount>({
     effect: effectOf("mounts", "remount"),
     reason: `${desired.type} of ${desired.source}`,
   }),
-  change(desired, { step }) {
-    const unit = unitName(desired.target);
-    return {
-      what: `Mounting ${desired.target}`,
-      claimed: { [step.address]: { target: desired.target } },
-      ops: [
-        { op: "own", file: { path: unitPath(desired.target), content: unitText(desired), mode: "0644" } },
-        { op: "make-folder", path: desired.target, remember: true },
-        { op: "systemctl", args: ["enable", "-q", "--no-reload", unit] },
-        { op: "systemctl", args: ["daemon-reload"] },
-        { op: "systemctl", args: ["restart", unit], journal: unit },
-      ],
-    };
-  },
-  undoing({ step }) {
-    const target = idOf(step.address);
-    return {
-      what: `Unmounting ${target}`,
-      ops: [
-        { op: "retire-unit", unit: unitName(target) },
-        { op: "disown", path: unitPath(target) },
-        { op: "systemctl", args: ["daemon-reload"] },
-        { op: "remove-folder", path: target },
-      ],
-      forgotten: [step.address],
-    };
-  },
+  change: (desired, { step }) => ({
+    what: `Mounting ${desired.target}`,
+    claimed: { [step.address]: { target: desired.target } },
+    ops: mountOps(desired.target, unitText(desired), "restart"),
+  }),
+  undoing: ({ step }) => ({
+    what: `Unmounting ${idOf(step.address)}`,
+    ops: unmountOps(idOf(step.address)),
+    forgotten: [step.address],
+  }),
   alone: true,
 });
 

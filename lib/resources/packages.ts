@@ -44,12 +44,15 @@ export const packageKind = guestKind<string, { readonly version: string }>({
     });
   },
   async change(name, job) {
-    const wasThere = (await installedBefore(job)).package(name).state === "present";
+    const before = (await installedBefore(job)).package(name);
+    if (before.state === "unknown") {
+      throw new UserError(`Whether ${name} was there before is not known: ${before.reason}`);
+    }
     return {
       what: `Installing ${name}`,
       ops: [{ op: "install-packages", names: [name] }],
       // Noted before: a package that came by half is ours to take away again.
-      ...(wasThere ? {} : { claimed: { [job.step.address]: true } }),
+      ...(before.state === "present" ? {} : { claimed: { [job.step.address]: true } }),
       timeoutMs: MOST_MS,
     };
   },

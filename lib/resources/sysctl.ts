@@ -1,4 +1,5 @@
 import { sysctlPath } from "../guest/op_script.ts";
+import { UserError } from "../host/errors.ts";
 import { Differences, entryPath } from "./change.ts";
 import type { Job } from "./contract.ts";
 import { guestKind, idOf } from "./guest_kind.ts";
@@ -80,6 +81,7 @@ export const sysctlKind = guestKind<WantedParameter, FoundParameter>({
 async function valueBefore(guest: Job["guest"], key: string): Promise<string | true> {
   const path = sysctlPath(key);
   const fact = (await (await guest()).look({ files: [path] })).file(path);
+  if (fact.state === "unknown") throw new UserError(`The guest does not tell its ${key}: ${fact.reason}`);
   return fact.state === "present" ? oneSpace(fact.value.text) : true;
 }
 

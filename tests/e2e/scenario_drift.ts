@@ -5,7 +5,7 @@ import { guestState, MADE_BY_STEPS } from "./guest_state.ts";
 import { HAND_EDITS, type HandEdit, OUTSIDE } from "./hand_edits.ts";
 import { randomOf, seedOf, shuffle } from "./random.ts";
 import type { Sandbox } from "./sandbox.ts";
-import { assertConverged } from "./scenario_fields.ts";
+import { assertConverged } from "./converged.ts";
 
 const NAME = "full";
 const GROUPS = 4;

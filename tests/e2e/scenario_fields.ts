@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { Draft } from "./change_row.ts";
+import { assertConverged } from "./converged.ts";
 import { VARIABLES } from "./fields_file.ts";
 import type { Sandbox } from "./sandbox.ts";
-import { countsOf } from "./traces.ts";
 
 const NAME = "full";
 
@@ -130,18 +130,6 @@ export async function installFromDebian(t: Deno.TestContext, sandbox: Sandbox, p
       await sandbox.expect(127, ["exec", tool]);
       await assertConverged(sandbox);
     },
-  });
-}
-
-/** Whether nothing differs, found by one round trip that writes nothing. */
-export async function assertConverged(sandbox: Sandbox): Promise<void> {
-  const { out, err } = await sandbox.expect(0, ["diff"], { env: { MACHINE_TRACE: "counts" } });
-  assert.match(out, /No differences/);
-  const { roundTrips, connections, bytesWritten } = countsOf(err);
-  assert.deepEqual({ roundTrips, connections, bytesWritten }, {
-    roundTrips: 1,
-    connections: 0,
-    bytesWritten: 0,
   });
 }
 

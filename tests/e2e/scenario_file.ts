@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Draft } from "./change_row.ts";
 import type { Sandbox } from "./sandbox.ts";
-import { assertConverged } from "./scenario_fields.ts";
+import { assertConverged } from "./converged.ts";
 import { changeTimes } from "./traces.ts";
 
 /** A machine file as a dotfiles manager leaves it: read-only, and a link into a store whose target is exchanged. */

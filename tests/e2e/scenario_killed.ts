@@ -4,7 +4,7 @@ import type { Draft } from "./change_row.ts";
 import { guestState, MADE_BY_STEPS } from "./guest_state.ts";
 import { randomOf, seedOf } from "./random.ts";
 import type { Sandbox } from "./sandbox.ts";
-import { assertConverged } from "./scenario_fields.ts";
+import { assertConverged } from "./converged.ts";
 
 const NAME = "full";
 const KILLS = 6;

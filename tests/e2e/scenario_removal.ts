@@ -3,7 +3,7 @@ import type { PlanJson } from "../../lib/ui/plan_schema.ts";
 import type { Draft } from "./change_row.ts";
 import { guestState, MADE_BY_STEPS } from "./guest_state.ts";
 import { isThere, type Sandbox } from "./sandbox.ts";
-import { assertConverged } from "./scenario_fields.ts";
+import { assertConverged } from "./converged.ts";
 import { filesUnder } from "./traces.ts";
 
 const NAME = "full";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Draft } from "./change_row.ts";
 import type { Sandbox } from "./sandbox.ts";
-import { assertConverged } from "./scenario_fields.ts";
+import { assertConverged } from "./converged.ts";
 
 const FILES = 500;
 const PACKAGES = 200;

@@ -15,7 +15,7 @@ import type { Effect, Plan } from "../../lib/plan/types.ts";
 import { type Course, Effects, type Fate } from "./effects.ts";
 import { HostFiles } from "./host_files.ts";
 import { SimHost } from "./host.ts";
-import { type MachineState, stateOf } from "./state.ts";
+import { type MachineState, stateOf, withoutWhatStays } from "./state.ts";
 
 /** A machine file as its keys and values. */
 export type FileKeys = { readonly [key: string]: Json };
@@ -129,6 +129,19 @@ export class Simulation implements AsyncDisposable {
     const { outcome, events } = course.value;
     assert.equal(outcome.exitCode, 0, failureText(outcome, events));
     return { ...course.value, trace: course.trace };
+  }
+
+  /**
+   * Reaches a machine from where this computer is, and then from nothing: both have to be the same.
+   * @throws AssertionError when they are not
+   */
+  async reachAsFromNothing(loaded: LoadedMachine): Promise<void> {
+    await this.reach(loaded);
+    assert.deepEqual(linesOf(await this.diff(loaded)), []);
+    const changed = withoutWhatStays(this.state());
+    await this.clear();
+    await this.reach(loaded);
+    assert.deepEqual(changed, withoutWhatStays(this.state()));
   }
 
   /** What differs; it has to do so without any side effect. */

@@ -171,7 +171,7 @@ watchedTest(
 );
 
 watchedTest(
-  "watchTrial() bears a machine that is deleted meanwhile, and files that say nothing",
+  "watchTrial() bears a machine that is deleted meanwhile; of files that say nothing it says so once",
   async (it) => {
     using _watch = it.watch();
     for (const text of ["", "{", "null", "[]", "{}", '{"until":"soon"}', '{"until":5e99}']) {
@@ -185,7 +185,11 @@ watchedTest(
     it.clock.wall = 100;
     await it.looked();
     await Deno.mkdir(it.folder.root); // for the test's own end
-    assert.deepEqual([it.reverts, it.log], [[], []]);
+    assert.deepEqual(it.reverts, []);
+    assert.match(it.log[0] ?? "", /cannot be read: .*JSON/);
+    assert.ok(it.log.some((text) => /does not say until when/.test(text)));
+    assert.match(it.log.at(-1) ?? "", /cannot be read: .*directory/i);
+    assert.ok(it.log.every((text, index) => text !== it.log[index - 1]), it.log.join("\n"));
   },
 );
 

@@ -75,6 +75,20 @@ Deno.test("noteApplied() keeps the last ten and never gives a number twice", () 
     assert.deepEqual(await noteAll(folder, ["new"]), [15]);
   }));
 
+Deno.test("formBefore() does not pass over a damaged form, which may be the one that is meant", () =>
+  withHome(async () => {
+    const folder = machineFolder("dev");
+    await noteAll(folder, ["a", "b", "c"]);
+    await Deno.writeTextFile(join(folder.history, "000002.json"), "{");
+    await assert.rejects(
+      formBefore(folder, form("c")),
+      isInvalid(/000002\.json is damaged: .*machine rollback N/),
+    );
+    await Deno.writeTextFile(join(folder.history, "000001.json"), "{");
+    await noteAll(folder, ["d"]);
+    assert.equal((await formBefore(folder, form("d"))).number, 3);
+  }));
+
 Deno.test("readHistory() names damaged files, and the rest stands", () =>
   withHome(async () => {
     const folder = machineFolder("dev");

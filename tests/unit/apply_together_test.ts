@@ -41,6 +41,9 @@ const MACHINE = machineOf({
   })),
 });
 
+/** A guest that has none of them yet. */
+const NO_PACKAGES = { ed: null, git: null, jq: null };
+
 interface Run {
   readonly results: StepResults;
   /** What the guest was asked, request by request, without our list. */
@@ -65,16 +68,19 @@ async function runPlan(steps: Plan["changes"], options: Options = {}): Promise<R
     options;
   let list = options.list ?? null;
   const params = Object.fromEntries(["vm/a", "vm/b"].map((key) => [`/proc/sys/${key}`, "0\n"]));
-  const guest = guestOf(() => factsOf({ ...params, [OWNED_FILE]: list }), (ops) => {
-    const result = answer(ops);
-    // As far as it came: the claims stand before the work, the rest behind it.
-    const lists = ops.flatMap((op) =>
-      op.op === "write" && op.files[0]?.path === OWNED_FILE ? [op.files[0]] : []
-    );
-    const written = result.ok === false ? lists[0] : lists.at(-1);
-    if (written) list = String(written.content);
-    return result;
-  });
+  const guest = guestOf(
+    () => factsOf({ ...params, [OWNED_FILE]: list }, {}, { packages: NO_PACKAGES }),
+    (ops) => {
+      const result = answer(ops);
+      // As far as it came: the claims stand before the work, the rest behind it.
+      const lists = ops.flatMap((op) =>
+        op.op === "write" && op.files[0]?.path === OWNED_FILE ? [op.files[0]] : []
+      );
+      const written = result.ok === false ? lists[0] : lists.at(-1);
+      if (written) list = String(written.content);
+      return result;
+    },
+  );
   const connection = { ...guest, isOpen: true, async [Symbol.asyncDispose]() {} };
   const platform = platformOf({
     agents: { status: () => Promise.resolve(undefined) },
@@ -301,7 +307,7 @@ Deno.test("runSteps() finds out what is bound to fail before it interrupts anyth
   withHome(async () => {
     const steps = [create("sysctl:vm.a"), create("package:ed"), create("package:git"), INTERRUPTING];
     const { results, requests, events } = await runPlan(steps, {
-      look: lookOf(factsOf({})),
+      look: lookOf(factsOf({}, {}, { packages: NO_PACKAGES })),
       answer: (ops) => ops[0]?.op === "check-packages" ? { ok: false, code: 1, output: "no git" } : {},
     });
     assert.deepEqual(requests, [["check-packages ed git jq"]]);
@@ -317,7 +323,7 @@ Deno.test("runSteps() goes on where nothing is bound to fail, and does not ask w
       assert.deepEqual(results.failed, []);
       return requests.flat().some((name) => name.startsWith("check-packages"));
     };
-    const there = lookOf(factsOf({}));
+    const there = lookOf(factsOf({}, {}, { packages: NO_PACKAGES }));
     assert.equal(await asked([create("package:ed"), INTERRUPTING], there), true);
     assert.equal(await asked(PACKAGES.map((address) => create(address)), there), false);
     assert.equal(await asked([create("package:ed"), INTERRUPTING], UNREACHABLE), false, "no guest to ask");

@@ -9,24 +9,11 @@ import { ensurePrivateDir, exists, writeAtomic } from "../../lib/host/files.ts";
 import { machineFolder } from "../../lib/host/paths.ts";
 import { writeContext } from "../../lib/resources/docker/client_config.ts";
 import { planOutput } from "../../lib/ui/plan_schema.ts";
-import { fakeContext, GLOBALS } from "./cli_fixture.ts";
+import { APPLY, fakeContext, GLOBALS } from "./cli_fixture.ts";
 import { namesIn } from "./folder_fixture.ts";
 import { MACHINE, RECORD, withHome } from "./resources_fixture.ts";
 
-const APPLY: ApplyCommand = {
-  ...GLOBALS,
-  kind: "apply",
-  plan: undefined,
-  yes: false,
-  allow: [],
-  targets: [],
-  takeOver: false,
-  prune: false,
-  dryRun: true,
-  refreshOnly: false,
-  tryMs: undefined,
-  lockTimeoutMs: 1000,
-};
+const DRY_RUN: ApplyCommand = { ...APPLY, dryRun: true };
 
 const DIFF = {
   ...GLOBALS,
@@ -62,20 +49,20 @@ async function writeRecord(name: string, origin: string, parts: Record<string, u
 Deno.test("runApply() shows the plan of every machine of the file under its name", () =>
   withFile(async (file) => {
     const { context, written } = fakeContext();
-    assert.equal(await runApply({ ...APPLY, file }, context), EXIT.differences);
+    assert.equal(await runApply({ ...DRY_RUN, file }, context), EXIT.differences);
     assert.match(
       written.out,
       /^Machine beta\n(\+ beta\/.*\n)+Plan: .*\nNothing was done\.\nMachine alpha\n(\+ alpha\/.*\n)+Plan: /,
     );
     const one = fakeContext();
-    await runApply({ ...APPLY, file, machine: "alpha" }, one.context);
+    await runApply({ ...DRY_RUN, file, machine: "alpha" }, one.context);
     assert.match(one.written.out, /^\+ image /);
   }));
 
 Deno.test("runApply() names the machine in every line of JSON", () =>
   withFile(async (file) => {
     const { context, written } = fakeContext();
-    await runApply({ ...APPLY, file, output: "json", quiet: true }, context);
+    await runApply({ ...DRY_RUN, file, output: "json", quiet: true }, context);
     const lines = written.out.trimEnd().split("\n").map((line) => JSON.parse(line));
     assert.deepEqual(lines.map(({ kind, machine }) => `${machine} ${kind}`), [
       "beta plan",
@@ -89,7 +76,7 @@ Deno.test("runApply() names the machine in every line of JSON", () =>
 Deno.test("runApply() keeps to the machines that a target names", () =>
   withFile(async (file) => {
     const { context, written } = fakeContext();
-    await runApply({ ...APPLY, file, targets: ["alpha/image"] }, context);
+    await runApply({ ...DRY_RUN, file, targets: ["alpha/image"] }, context);
     assert.match(written.out, /^Machine alpha\n|^\+ alpha\/image /);
     assert.doesNotMatch(written.out, /beta\/|alpha\/vm/);
   }));
@@ -97,7 +84,7 @@ Deno.test("runApply() keeps to the machines that a target names", () =>
 Deno.test("runApply() refuses to try several machines at once", () =>
   withFile(async (file) => {
     await assert.rejects(
-      runApply({ ...APPLY, file, dryRun: false, tryMs: 60_000 }, fakeContext().context),
+      runApply({ ...DRY_RUN, file, dryRun: false, tryMs: 60_000 }, fakeContext().context),
       (error) =>
         error instanceof UserError && error.exitCode === EXIT.invalid && /-m beta/.test(error.hint ?? ""),
     );
@@ -108,7 +95,7 @@ Deno.test("runApply() and runDiff() name the machines that left the file, and a 
     await writeRecord("old", file);
     const note = /Machine "old" is no longer in this file; apply --prune deletes it/;
     const [apply, diff] = [fakeContext(), fakeContext()];
-    await runApply({ ...APPLY, file }, apply.context);
+    await runApply({ ...DRY_RUN, file }, apply.context);
     await runDiff({ ...DIFF, file }, diff.context);
     assert.match(apply.written.err, note);
     assert.match(diff.written.err, note);
@@ -116,14 +103,14 @@ Deno.test("runApply() and runDiff() name the machines that left the file, and a 
     await runDiff({ ...DIFF, file, machine: "alpha" }, one.context);
     assert.doesNotMatch(one.written.err, note);
     const dry = fakeContext();
-    assert.equal(await runApply({ ...APPLY, file, prune: true }, dry.context), EXIT.differences);
+    assert.equal(await runApply({ ...DRY_RUN, file, prune: true }, dry.context), EXIT.differences);
     assert.match(dry.written.err, /Machine "old" is no longer in this file and would be deleted/);
     assert.ok(await exists(machineFolder("old").record));
   }));
 
 Deno.test("pruneMachine() deletes only with a yes, and never what is protected", () =>
   withFile(async (file, home) => {
-    const command = { ...APPLY, dryRun: false, prune: true };
+    const command = { ...DRY_RUN, dryRun: false, prune: true };
     await writeRecord("old", file);
     await Deno.writeTextFile(machineFolder("old").knownHosts, "x");
     await writeContext({
@@ -177,7 +164,7 @@ Deno.test("runDiff() saves a plan of one machine, which runApply() carries out o
     await runDiff({ ...DIFF, file, out: "p.json", machine: "alpha" }, context);
     assert.match(written.err, /Saved; to carry it out: machine apply p\.json\n$/);
     const same = fakeContext(undefined, { cwd: home });
-    assert.equal(await runApply({ ...APPLY, plan: "p.json" }, same.context), EXIT.differences);
+    assert.equal(await runApply({ ...DRY_RUN, plan: "p.json" }, same.context), EXIT.differences);
     assert.match(same.written.err, /^The plan of .* for machine "alpha", from .*machine\.yaml\n/);
 
     const saved = JSON.parse(await Deno.readTextFile(join(home, "p.json")));
@@ -188,7 +175,7 @@ Deno.test("runDiff() saves a plan of one machine, which runApply() carries out o
     await Deno.writeTextFile(join(home, "p.json"), JSON.stringify(moved));
     await assert.rejects(
       runApply(
-        { ...APPLY, dryRun: false, yes: true, plan: "p.json" },
+        { ...DRY_RUN, dryRun: false, yes: true, plan: "p.json" },
         fakeContext(undefined, { cwd: home }).context,
       ),
       (error) =>

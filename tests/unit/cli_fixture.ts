@@ -1,4 +1,4 @@
-import type { GlobalOptions } from "../../lib/cli/command.ts";
+import type { ApplyCommand, GlobalOptions } from "../../lib/cli/command.ts";
 import type { Context } from "../../lib/cli/context.ts";
 
 /** The options that every command has, when none is given. */
@@ -9,6 +9,22 @@ export const GLOBALS: GlobalOptions = {
   quiet: false,
   verbose: false,
   noColor: false,
+};
+
+/** `machine apply` without any option. */
+export const APPLY: ApplyCommand = {
+  ...GLOBALS,
+  kind: "apply",
+  plan: undefined,
+  yes: false,
+  allow: [],
+  targets: [],
+  takeOver: false,
+  prune: false,
+  dryRun: false,
+  refreshOnly: false,
+  tryMs: undefined,
+  lockTimeoutMs: 1000,
 };
 
 /** A context that remembers what was written, and answers questions with the given line. */

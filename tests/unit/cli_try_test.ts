@@ -6,23 +6,10 @@ import { EXIT, UserError } from "../../lib/host/errors.ts";
 import { ensurePrivateDir, writeAtomic } from "../../lib/host/files.ts";
 import { machineFolder } from "../../lib/host/paths.ts";
 import { readTrial, writeTrial } from "../../lib/resources/trial.ts";
-import { fakeContext, GLOBALS } from "./cli_fixture.ts";
+import { APPLY, fakeContext, GLOBALS } from "./cli_fixture.ts";
 import { MACHINE, RECORD, withHome } from "./resources_fixture.ts";
 
-const COMMAND: ApplyCommand = {
-  ...GLOBALS,
-  kind: "apply",
-  plan: undefined,
-  yes: false,
-  allow: [],
-  targets: [],
-  takeOver: false,
-  prune: false,
-  dryRun: false,
-  refreshOnly: false,
-  tryMs: 120_000,
-  lockTimeoutMs: 1000,
-};
+const COMMAND: ApplyCommand = { ...APPLY, tryMs: 120_000 };
 
 const LATER = new Date(Date.now() + 120_000).toISOString();
 const SAID = /^Tried until \d\d:\d\d:\d\d, then the machine goes back; to keep it: machine confirm -m dev\n/;

@@ -255,6 +255,22 @@ Deno.test("check-packages: installs nothing, fetches the lists once, and shows w
     );
   }));
 
+/** Answers that every package is installed. */
+const INSTALLED = 'shift 3; for name; do echo "$name installed"; done';
+
+Deno.test("remove-packages: what apt cannot reckon, or mark, is a failure and not nothing", async (t) => {
+  const remove = { op: "remove-packages", names: ["tool"] } as const;
+  const apt = { "apt-get": "exit 0", "apt-mark": "exit 0", "dpkg-query": INSTALLED };
+  for (const broken of ["apt-get", "apt-mark"] as const) {
+    await t.step(broken, () =>
+      inFolderGuest(async (guest) => {
+        guest.programs = await programs(guest, { ...apt, [broken]: "echo E: broken; exit 100" });
+        const { ok, output } = await guest.control.perform([remove]);
+        assert.deepEqual([ok, output], [false, "E: broken"]);
+      }));
+  }
+});
+
 Deno.test("remove-packages: takes what apt can spare now and could not before", () =>
   inFolderGuest(async (guest) => {
     await Deno.mkdir(guest.own("."), { recursive: true });
@@ -262,7 +278,8 @@ Deno.test("remove-packages: takes what apt can spare now and could not before", 
     // "old" was superfluous before us; "tool" becomes so, and brings "libtool" along; "base" is needed by others.
     guest.programs = await programs(guest, {
       "apt-mark": `: >${auto}`,
-      "apt-get": `echo "$*" >>"$0.told"; case "$*" in "-s autoremove")` +
+      "dpkg-query": INSTALLED,
+      "apt-get": `echo "$*" >>"$0.told"; case "$*" in "-q -s autoremove")` +
         ` echo "Reading lists..."; echo "Remv old [1]"; [ ! -e ${auto} ] ||` +
         ` { echo "Remv tool [1.0]"; echo "Remv libtool [1.0] [tool:amd64 ]"; };; esac`,
     });
@@ -276,6 +293,7 @@ Deno.test("remove-packages: purges nothing when everything is still needed", () 
   inFolderGuest(async (guest) => {
     guest.programs = await programs(guest, {
       "apt-mark": "exit 0",
+      "dpkg-query": INSTALLED,
       "apt-get": 'echo "$*" >>"$0.told"; echo "Remv old [1]"',
     });
     await done(guest, { op: "remove-packages", names: ["base"] });
@@ -288,7 +306,9 @@ Deno.test("remove-packages: cut off anywhere, the next one still takes what it w
     // "base" was in the image; it is superfluous only since "tool", which needed it, is to go.
     guest.programs = await programs(guest, {
       "apt-mark": `: >${auto}`,
-      "apt-get": `case "$*" in "-s autoremove") echo "Remv old [1]"; [ ! -e ${auto} ] || [ -e ${gone} ] ||` +
+      "dpkg-query": INSTALLED,
+      "apt-get":
+        `case "$*" in "-q -s autoremove") echo "Remv old [1]"; [ ! -e ${auto} ] || [ -e ${gone} ] ||` +
         ` echo "Remv tool [1.0]\nRemv libtool [1.0]\nRemv base [1]";; *purge*) echo "$*" >>${gone};; esac`,
     });
     const remove = { op: "remove-packages", names: ["tool"] } as const;

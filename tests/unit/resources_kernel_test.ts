@@ -219,3 +219,17 @@ Deno.test("sysctl: one that the kernel did not have before us is left when ours 
   await sysctlKind.undo(jobOf("sysctl:x.y", after));
   assert.ok(!opNames(after.ops()).some((name) => name.startsWith("set-sysctl")));
 });
+
+Deno.test("module and sysctl: what was there before has to be known before anything is changed", async () => {
+  const guest = guestOf(factsOf({ [OWNED_FILE]: null }));
+  await assert.rejects(
+    moduleKind.apply(jobOf("module:dummy", guest), "dummy"),
+    /does not tell which modules/,
+  );
+  const swap = { key: "vm.swappiness", value: "10" };
+  await assert.rejects(
+    sysctlKind.apply(jobOf("sysctl:vm.swappiness", guest), swap),
+    /does not tell its vm.swappiness/,
+  );
+  assert.deepEqual(guest.requests, []);
+});

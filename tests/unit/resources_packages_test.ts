@@ -15,6 +15,8 @@ import {
 } from "./resources_fixture.ts";
 
 const OURS = listOf({ "package:git": true });
+/** A guest that has none of the packages yet. */
+const BARE = factsOf({ [OWNED_FILE]: null }, {}, { packages: { git: null, jq: null } });
 
 const ROWS: readonly (readonly [
   string,
@@ -60,7 +62,7 @@ Deno.test("package: a removal that nobody asked for is found by the guest's own 
 
 Deno.test("package: is noted as ours before it is installed, by apt alone", async () => {
   const guest = guestOf();
-  await packageKind.apply(jobOf("package:git", guest), "git");
+  await packageKind.apply(jobOf("package:git", guest, { look: lookOf(BARE) }), "git");
   assert.deepEqual(opNames(guest.ops()), [`write ${OWNED_FILE}`, "install-packages git"]);
   const [list] = guest.ops();
   assert.ok(list?.op === "write");
@@ -69,7 +71,8 @@ Deno.test("package: is noted as ours before it is installed, by apt alone", asyn
 
 Deno.test("package: an installation that fails leaves it ours to take away again", async () => {
   const guest = guestOf(undefined, () => ({ ok: false, code: 100, output: "E: no such package" }));
-  await assert.rejects(packageKind.apply(jobOf("package:git", guest), "git"), (error) => {
+  const job = jobOf("package:git", guest, { look: lookOf(BARE) });
+  await assert.rejects(packageKind.apply(job, "git"), (error) => {
     assert.match(`${error}`, /Installing git failed in the guest with exit code 100/);
     assert.match(`${error instanceof Error && "output" in error && error.output}`, /no such package/);
     return true;
@@ -77,10 +80,36 @@ Deno.test("package: an installation that fails leaves it ours to take away again
   assert.equal(guest.requests.length, 1);
 });
 
+Deno.test("package: one that a new guest brings is not noted as ours, and is asked for once for all", async () => {
+  const world = worldOf({ machine: machineOf({ packages: { install: ["git", "jq"] } }) });
+  const look = lookOf(BARE, { guest: { state: "absent" } });
+  const guest = guestOf(factsOf({ [OWNED_FILE]: null }, {}, { packages: { git: "1", jq: null } }));
+  const first = jobOf("", guest, { world: { ...world, record: jobOf("", guest).world.record }, look });
+  const jobs = ["git", "jq"].map((name) => ({
+    job: { ...first, step: stepOf(`package:${name}`) },
+    desired: name,
+  }));
+  await packageKind.together!(jobs);
+  const [list] = guest.ops();
+  assert.ok(list?.op === "write");
+  assert.equal(list.files[0]!.content, listOf({ "package:jq": true }));
+  assert.deepEqual(guest.looks.filter(({ packages }) => packages), [{ packages: ["git", "jq"] }]);
+});
+
+Deno.test("package: where it cannot be told what was there before, nothing is installed", async () => {
+  const guest = guestOf();
+  const look = lookOf(BARE, { guest: { state: "absent" } });
+  await assert.rejects(
+    packageKind.apply(jobOf("package:git", guest, { look }), "git"),
+    /was there before is not known/,
+  );
+  assert.deepEqual(guest.requests, []);
+});
+
 Deno.test("package: several are installed, and removed, at once", async () => {
   const guest = guestOf(factsOf({ [OWNED_FILE]: listOf({ "package:ed": true, "package:vim": true }) }));
   const jobs = (names: readonly string[]) => {
-    const first = jobOf("", guest);
+    const first = jobOf("", guest, { look: lookOf(BARE) });
     return names.map((name) => ({ ...first, step: stepOf(`package:${name}`) }));
   };
   await packageKind.together!(

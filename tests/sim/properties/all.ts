@@ -30,6 +30,7 @@ export const PROPERTIES: readonly AnyProperty[] = [
   approval.approval,
   approval.prediction,
   approval.protection,
+  approval.keptDisks,
   care.power,
   care.missing,
   care.foreign,

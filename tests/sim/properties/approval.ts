@@ -76,3 +76,32 @@ export const protection: Property<readonly [FileKeys, FileKeys]> = {
     assert.deepEqual(within("restart", before, simulation.host.interruptions()), []);
   },
 };
+
+export const keptDisks: Property<FileKeys> = {
+  name: "kept-disks",
+  says:
+    "a kept disk that comes back smaller is named as lost at once, and is not touched before that is agreed to",
+  samples: machineFile,
+  async holds(simulation, keys) {
+    const withDisk = (sizes: readonly string[]) => ({
+      ...keys,
+      vm: { dataDisk: "1GiB", disks: sizes.map((size) => ({ name: "more", size, target: "/mnt/one" })) },
+    });
+    for (const sizes of [["512MiB"], []]) await simulation.reach(await simulation.load(withDisk(sizes)));
+    const smaller = await simulation.load(withDisk(["256MiB"]));
+    const line = (await simulation.diff(smaller)).changes.find(({ address }) => address === "disk:more");
+    assert.deepEqual([line?.action, line?.effect], ["recreate", "data-loss"]);
+    const { lostDisks } = simulation.host.interruptions();
+    await simulation.apply(smaller, { allowed: ["live", "service", "restart", "recreate"] });
+    assert.equal(simulation.host.interruptions().lostDisks, lostDisks);
+    await simulation.reach(smaller);
+    assert.equal(simulation.host.interruptions().lostDisks, lostDisks + 1);
+    const larger = await simulation.load(withDisk(["512MiB"]));
+    for (const wanted of [await simulation.load(withDisk([])), larger]) await simulation.reach(wanted);
+    assert.equal(
+      simulation.host.interruptions().lostDisks,
+      lostDisks + 1,
+      "one that comes back larger is kept",
+    );
+  },
+};

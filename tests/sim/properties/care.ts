@@ -17,7 +17,6 @@ import {
 import { machineFile, quiet } from "../machines.ts";
 import { LOG } from "../scripts.ts";
 import { type FileKeys, linesOf, NAME } from "../simulation.ts";
-import { withoutWhatStays } from "../state.ts";
 import type { Property } from "./property.ts";
 
 export const power: Property<readonly [FileKeys, FileKeys, "stopped" | "VM killed" | "agent killed"]> = {
@@ -38,12 +37,7 @@ export const power: Property<readonly [FileKeys, FileKeys, "stopped" | "VM kille
     assert.doesNotMatch(lines, /^blocked/m);
     if (event === "stopped") assert.doesNotMatch(lines, /outside/, "it was stopped on purpose");
     if (lines.includes("vm.running")) assert.equal(event === "stopped", lines.includes("(stopped;"), lines);
-    await simulation.reach(loaded);
-    assert.deepEqual(linesOf(await simulation.diff(loaded)), []);
-    const changed = withoutWhatStays(simulation.state());
-    await simulation.clear();
-    await simulation.reach(loaded);
-    assert.deepEqual(changed, withoutWhatStays(simulation.state()));
+    await simulation.reachAsFromNothing(loaded);
   },
 };
 
