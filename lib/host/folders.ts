@@ -55,3 +55,21 @@ export async function renameFolder(from: string, to: string): Promise<void> {
   await Deno.rename(from, to);
   await syncDir(dirname(to));
 }
+
+/**
+ * Every file below a folder, through links to files, sorted; empty when there is no such folder.
+ * @throws what keeps a folder from being read
+ */
+export async function filesBelow(path: string): Promise<string[]> {
+  const files: string[] = [];
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(path)) {
+      const inside = join(path, name);
+      if (isDirectory) files.push(...await filesBelow(inside));
+      else files.push(inside);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return files.sort();
+}

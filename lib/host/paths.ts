@@ -51,6 +51,7 @@ export interface MachineFolder {
   readonly agentLog: string;
   readonly agentLock: string;
   readonly dockerSocket: string;
+  readonly containerdSocket: string;
   /** The forms that were applied, a file each. */
   readonly history: string;
   /** What commands did here, a line each. */
@@ -87,6 +88,7 @@ export function machineFolder(name: string, home = machineHome()): MachineFolder
     agentLog: at("agent.log"),
     agentLock: at("agent.lock"),
     dockerSocket: at("docker.sock"),
+    containerdSocket: at("containerd.sock"),
     history: at("history"),
     events: at("events.jsonl"),
     trial: at("trial.json"),

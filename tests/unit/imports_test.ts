@@ -6,10 +6,11 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** What each room may import, as starts of paths under lib/; itself always. Everything leads towards host. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  cli: ["apply/", "config/", "ui/", "agent/", "plan/", "host/"],
+  cli: ["apply/", "artifacts/", "config/", "ui/", "agent/", "plan/", "host/"],
   apply: ["plan/", "resources/", "config/types.ts", "host/"],
   resources: [
     "plan/",
+    "artifacts/",
     "drivers/",
     "guest/",
     "image/",
@@ -23,6 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   agent: ["guest/", "drivers/", "config/types.ts", "host/"],
   drivers: ["config/types.ts", "host/"],
   image: ["config/types.ts", "host/"],
+  artifacts: ["host/"],
   guest: ["host/"],
   plan: ["config/types.ts"],
   ui: ["plan/", "apply/events.ts", "apply/types.ts"],

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { artifactNamed, CATALOGUE, neededBy, releaseOf } from "../../lib/artifacts/catalogue.ts";
+import { checksumOf } from "../../lib/artifacts/checksums.ts";
+import { mirrorName, mirrorOf, placeIn } from "../../lib/artifacts/mirror.ts";
+import { unpack } from "../../lib/artifacts/unpack.ts";
+import { UserError } from "../../lib/host/errors.ts";
+import { sha256 } from "../../lib/host/files.ts";
+import { archiveOf, CLUSTER, noise, TOOL, withFolder } from "./artifacts_fixture.ts";
+
+const HEX = "a".repeat(64);
+const OTHER = "B".repeat(64);
+
+Deno.test("releaseOf() fills in version and architecture", () => {
+  assert.deepEqual(releaseOf(TOOL, { arch: "aarch64", version: "v2.0.0" }), {
+    name: "tool",
+    version: "2.0.0",
+    arch: "aarch64",
+    fileName: "tool-2.0.0-linux-arm64.tar.gz",
+    path: "corp/tool/releases/download/v2.0.0/tool-2.0.0-linux-arm64.tar.gz",
+    checksumPath: "corp/tool/releases/download/v2.0.0/SHA256SUMS",
+  });
+});
+
+Deno.test("releaseOf() refuses an architecture without a release", () => {
+  assert.throws(() => releaseOf(CLUSTER, { arch: "aarch64" }), /There is no release of cluster for aarch64/);
+});
+
+Deno.test("nerdctl is where its releases are", () => {
+  const { path, checksumPath } = releaseOf(artifactNamed("nerdctl"), { arch: "x86_64", version: "2.2.2" });
+  assert.equal(path, "containerd/nerdctl/releases/download/v2.2.2/nerdctl-full-2.2.2-linux-amd64.tar.gz");
+  assert.equal(checksumPath, "containerd/nerdctl/releases/download/v2.2.2/SHA256SUMS");
+});
+
+Deno.test("artifactNamed() names what there is", () => {
+  assert.throws(
+    () => artifactNamed("nerdctll"),
+    (error) =>
+      error instanceof UserError &&
+      error.hint === `There is: ${CATALOGUE.map(({ name }) => name).join(", ")}`,
+  );
+});
+
+Deno.test("neededBy() wants nerdctl with containerd alone, unless it is switched off", () => {
+  const needs = (engine: string, nerdctl: boolean) =>
+    neededBy({ runtime: { engine, containerd: { nerdctl } } });
+  assert.deepEqual(needs("containerd", true), ["nerdctl"]);
+  assert.deepEqual(needs("containerd", false), []);
+  assert.deepEqual(needs("docker", true), []);
+});
+
+Deno.test("checksumOf() reads the lists that releases have", () => {
+  const cases: readonly (readonly [text: string, hex: string | undefined])[] = [
+    [`${HEX}  file\n${OTHER}  file.asc\n`, HEX],
+    [`${OTHER} *dist/file\n`, OTHER.toLowerCase()],
+    [`${HEX}  file\r\n`, HEX],
+    [`${OTHER}\n`, OTHER.toLowerCase()],
+    [`${HEX}  another\n`, undefined],
+    [`${HEX}\n${OTHER}\n`, undefined],
+    [`${HEX.slice(1)}  file\n`, undefined],
+    ["<html>Not found</html>", undefined],
+    ["", undefined],
+  ];
+  for (const [text, hex] of cases) assert.equal(checksumOf("file", text), hex, text);
+});
+
+Deno.test("mirrorOf() tells folders from addresses and takes the login out of one", () => {
+  assert.deepEqual(mirrorOf({ mirror: "/srv/mirror", offline: false }), {
+    kind: "folder",
+    folder: "/srv/mirror",
+  });
+  assert.deepEqual(mirrorOf({ mirror: "https://mirror.test/a/", offline: false }), {
+    kind: "web",
+    base: "https://mirror.test/a",
+  });
+  const secret = mirrorOf({ mirror: "https://ada:pw@mirror.test", offline: false });
+  assert.equal(mirrorName(secret), "https://mirror.test");
+  assert.equal(placeIn(secret, "a+b/c d"), "https://mirror.test/a%2Bb/c%20d");
+  assert.equal(placeIn(mirrorOf({ mirror: "/srv", offline: true }), "a+b/c"), "/srv/a+b/c");
+});
+
+Deno.test("unpack() takes the named files out of an archive, and removes them afterwards", async () => {
+  await withFolder(async (folder) => {
+    const big = noise(700_000);
+    const small = new TextEncoder().encode("small\n");
+    const archive = join(folder, "a.tar.gz");
+    await Deno.writeFile(
+      archive,
+      await archiveOf({ "bin/other": noise(9000, 2), "./bin/big": big, "bin/small": small }),
+    );
+    let paths: string[] = [];
+    {
+      await using unpacked = await unpack(archive, ["bin/small", "bin/big"]);
+      assert.deepEqual(
+        unpacked.members.map(({ name, sizeBytes, digest }) => [name, sizeBytes, digest]),
+        [["bin/big", big.length, sha256(big)], ["bin/small", small.length, sha256(small)]],
+      );
+      paths = unpacked.members.map(({ path }) => path);
+      assert.deepEqual(await Deno.readFile(paths[0]!), big);
+    }
+    for (const path of paths) await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("unpack() says what an archive lacks, and that it is none", async () => {
+  await withFolder(async (folder) => {
+    const archive = join(folder, "a.tar.gz");
+    const whole = await archiveOf({ "bin/big": noise(200_000) });
+    await Deno.writeFile(archive, whole);
+    await assert.rejects(unpack(archive, ["bin/big", "bin/none"]), /a\.tar\.gz has no bin\/none$/);
+    await Deno.writeFile(archive, whole.subarray(0, 100_000));
+    await assert.rejects(unpack(archive, ["bin/big"]), /is no archive that can be read: /);
+    await Deno.writeFile(archive, noise(5000));
+    await assert.rejects(unpack(archive, ["bin/big"]), /is no archive that can be read: /);
+  });
+});
