@@ -1,8 +1,8 @@
 /** Runs some work in a new folder, which goes with it. */
-export async function inFolder(prefix: string, work: (folder: string) => Promise<void>): Promise<void> {
+export async function inFolder<T>(prefix: string, work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await Deno.makeTempDir({ prefix });
   try {
-    await work(folder);
+    return await work(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -35,7 +35,8 @@ export async function inFolderGuest(work: (guest: FolderGuest) => Promise<void>)
   const root = await Deno.makeTempDir({ prefix: "guest-" });
   const own = (name: string) => join(root, OWN, name);
   const control = controlOver({
-    async run(script) {
+    async run(script, { stdinFile } = {}) {
+      if (stdinFile !== undefined) return await feedScript(movedScript(script, root), stdinFile);
       guest.scripts.push(script);
       const lines = movedScript(script, root).split("\n");
       const result = await runScript(lines.slice(0, guest.lines).join("\n"), guest.programs);
@@ -70,6 +71,11 @@ async function runScript(script: string, programs: string | undefined) {
     stdin: script,
     ...(programs === undefined ? {} : { env: { PATH: `${programs}:/usr/sbin:/usr/bin:/sbin:/bin` } }),
   });
+}
+
+/** Runs a script whose standard input is a file. */
+async function feedScript(script: string, file: string) {
+  return await run(["/bin/sh", "-c", script], { stdin: await Deno.readFile(file) });
 }
 
 /** The script with our own folder below `root`, and for a test that does not run as root without root's files. */
