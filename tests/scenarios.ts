@@ -42,6 +42,8 @@ export const SCENARIO_BASE: Readonly<Record<string, unknown>> = {
   vm: { cpus: 2, memory: "1GiB", disk: "5GiB", dataDisk: "3GiB" },
   user: { name: "ada", uid: 1200 },
   mounts: [],
+  // What the host has differs from one to the next.
+  network: { proxy: { inherit: false }, caCerts: { host: false } },
   runtime: { engine: "docker" },
 };
 
@@ -63,6 +65,15 @@ const NOTE = "/etc/note";
 const note = (rest: Readonly<Record<string, string>>) => ({ files: [{ path: NOTE, ...rest }] });
 const disk = (rest: Readonly<Record<string, string>>) => ({
   vm: { ...VM, disks: [{ name: "more", size: "64MiB", target: "/mnt/more", ...rest }] },
+});
+const proxy = (rest: Readonly<Record<string, unknown>>) => ({
+  network: { proxy: { inherit: false, ...rest }, caCerts: { host: false } },
+});
+const registries = (all: Readonly<Record<string, unknown>>) => ({
+  runtime: { engine: "docker", registries: all },
+});
+const containerd = (rest: Readonly<Record<string, unknown>>) => ({
+  runtime: { engine: "containerd", containerd: { nerdctl: false, ...rest } },
 });
 const step = (rest: Readonly<Record<string, string>>) => ({
   provision: [{ name: "one", run: "true", ...rest }],
@@ -204,6 +215,82 @@ export const SCENARIOS: readonly Scenario[] = [
         "update engine:docker service: runtime.docker.daemon.debug, runtime.docker.daemon.log-level",
       ),
       file({}, "update engine:docker service: runtime.docker.daemon.log-level"),
+    ],
+  },
+  {
+    name: "dockerd is told of registries while it runs",
+    steps: [
+      file(
+        registries({
+          "docker.io": { mirrors: ["https://mirror.invalid"] },
+          "localhost:5000": { insecure: true },
+        }),
+        'update engine:docker live: runtime.registries, runtime.registries["docker.io"].mirrors',
+      ),
+      file(
+        registries({ "docker.io": { mirrors: ["https://other.invalid"] } }),
+        'update engine:docker live: runtime.registries, runtime.registries["docker.io"].mirrors',
+      ),
+      file({}, 'update engine:docker live: runtime.registries["docker.io"].mirrors'),
+    ],
+  },
+  {
+    name: "a proxy comes, is edited by somebody, and goes",
+    steps: [
+      file(
+        proxy({ http: "http://proxy.invalid:3128", https: "http://me:word@proxy.invalid:3128" }),
+        "create proxy live",
+        "update engine:docker service: network.proxy",
+      ),
+      hand(
+        { edit: "remove", path: "/etc/apt/apt.conf.d/95machine-proxy" },
+        "update proxy live: network.proxy (changed outside)",
+      ),
+      hand(
+        { edit: "write", path: "/etc/profile.d/machine-proxy.sh", content: "export http_proxy='http://x'\n" },
+        "update proxy live: network.proxy.http (changed outside), network.proxy.https (changed outside), " +
+          "network.proxy.except (changed outside)",
+      ),
+      file({}, "delete proxy live", "update engine:docker service: network.proxy"),
+    ],
+  },
+  {
+    name: "the engine becomes another one, has its configuration changed, goes, and comes back",
+    steps: [
+      file(
+        containerd({}),
+        "delete context:docker live",
+        "delete socket:docker live",
+        "delete engine:docker service",
+        "update agent live: agent.config",
+        "create engine:containerd live",
+        "create socket:containerd live",
+      ),
+      file(
+        containerd({ config: { debug: { level: "debug" } } }),
+        "update engine:containerd service: runtime.containerd.config.debug.level",
+      ),
+      hand(
+        { edit: "write", path: "/etc/containerd/config.toml", content: "version = \n" },
+        "update engine:containerd service: runtime.containerd.config (changed outside)",
+      ),
+      file(
+        containerd({ cri: false }),
+        "update engine:containerd service: runtime.containerd.config.debug.level, runtime.containerd.cri",
+      ),
+      file(
+        { runtime: { engine: "none" } },
+        "delete socket:containerd live",
+        "delete engine:containerd service",
+        "update agent live: agent.config",
+      ),
+      file(
+        {},
+        "update agent live: agent.config",
+        "create engine:docker live",
+        "create socket:docker live",
+        "create context:docker live",
+      ),
     ],
   },
   {

@@ -88,8 +88,12 @@ export class Agent {
   async exec(request: ExecRequest): Promise<ExecResult> {
     const guest = this.#guest();
     this.#execs++;
-    const stdin = request.stdin === undefined ? {} : { stdin: Uint8Array.fromBase64(request.stdin) };
-    return await guest.run(request.script, { timeoutMs: request.timeoutMs, ...stdin });
+    const { script, timeoutMs, stdin, stdinFile } = request;
+    return await guest.run(script, {
+      timeoutMs,
+      ...(stdin === undefined ? {} : { stdin: Uint8Array.fromBase64(stdin) }),
+      ...(stdinFile === undefined ? {} : { stdinFile }),
+    });
   }
 
   /**

@@ -68,6 +68,8 @@ export interface ExecRequest {
   readonly script: string;
   /** Base64. */
   readonly stdin?: string;
+  /** A file of the host that follows on standard input; the agent reads it itself. */
+  readonly stdinFile?: string;
   readonly timeoutMs: number;
 }
 

@@ -78,12 +78,13 @@ export function agentGuest(socketPath: string): Guest {
   return {
     async run(script: string, options: ExecOptions = {}): Promise<ExecResult> {
       const timeoutMs = options.timeoutMs ?? DEFAULT_EXEC_MS;
-      const { stdin, signal } = options;
+      const { stdin, stdinFile, signal } = options;
       const bytes = typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin;
       const body: ExecRequest = {
         script,
         timeoutMs,
         ...(bytes === undefined ? {} : { stdin: bytes.toBase64() }),
+        ...(stdinFile === undefined ? {} : { stdinFile }),
       };
       return await required(socketPath, {
         method: "POST",

@@ -51,6 +51,11 @@ function asExec(body: Partial<ExecRequest>): ExecRequest {
   if (typeof body?.script !== "string" || typeof body.timeoutMs !== "number") {
     throw new TypeError('A command needs "script" and "timeoutMs"');
   }
-  const stdin = body.stdin === undefined ? {} : { stdin: body.stdin };
-  return { script: body.script, timeoutMs: body.timeoutMs, ...stdin };
+  const { script, timeoutMs, stdin, stdinFile } = body;
+  return {
+    script,
+    timeoutMs,
+    ...(stdin === undefined ? {} : { stdin }),
+    ...(stdinFile === undefined ? {} : { stdinFile }),
+  };
 }

@@ -6,6 +6,7 @@ import { readTextIfPresent } from "../host/files.ts";
 import { holderOf } from "../host/lock.ts";
 import type { MachineFolder } from "../host/paths.ts";
 import { spawnDetached, tail } from "../host/process.ts";
+import { PROXY_VARIABLES } from "../host/proxy.ts";
 import { ownProgram } from "../host/self.ts";
 import type { AgentStatus } from "./api.ts";
 import { agentStatus } from "./client.ts";
@@ -21,6 +22,8 @@ const READY_MS = 15_000;
 
 /** All that an agent gets of the caller's environment: what Deno, ssh and the paths of the machine need. */
 const VARIABLES = [
+  // For an apply of its own: without them it would take the host's proxy for gone.
+  ...PROXY_VARIABLES,
   "PATH",
   "HOME",
   "USER",

@@ -122,7 +122,7 @@ export async function reconcile(input: ReconcileInput): Promise<Outcome> {
 async function finish(input: ReconcileInput, store: RecordStore, outcome: Outcome): Promise<Outcome> {
   await settle(input, store, outcome.done);
   if (input.tryMs === undefined && !input.keepsTrial) await endTrial(input.world.folder);
-  sayDockerVariables(input.options);
+  if (input.machine.runtime.engine === "docker") sayDockerVariables(input.options);
   return outcome.done.length === 0 ? outcome : { ...outcome, next: nextCommands(input) };
 }
 
@@ -171,10 +171,15 @@ function sayDockerVariables(options: OperationOptions): void {
 
 /** What a person may want to type after the machine has come up or changed. */
 function nextCommands({ machine, origin }: ReconcileInput): string[] {
-  const { context } = machine.runtime.docker;
+  const { engine, docker: { context }, containerd } = machine.runtime;
   const docker = context.current ? "docker" : `docker --context ${context.name}`;
+  const containers = {
+    docker: [`${docker} info`],
+    containerd: [`machine ${containerd.nerdctl ? "nerdctl" : "ctr"} -m ${machine.name} version`],
+    none: [],
+  };
   return [
-    `${docker} info`,
+    ...containers[engine],
     `machine shell -m ${machine.name}`,
     ...(origin === "-" ? [] : [`machine diff -f ${displayPath(origin)}`]),
   ];

@@ -104,7 +104,11 @@ const DOCKER_CONTEXT: PowerStep = {
   past: "withdrawn",
   ends: ["context:docker"],
 };
-const VM: PowerStep = { address: "vm", past: "stopped", ends: ["agent", "socket:docker"] };
+const VM: PowerStep = {
+  address: "vm",
+  past: "stopped",
+  ends: ["agent", "socket:docker", "socket:containerd"],
+};
 
 /** Runs some work as a step of its own, with its progress shown. */
 async function asStep(

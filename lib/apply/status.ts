@@ -8,6 +8,7 @@ import type { AgentStatus, RunningVm, VmLook, World } from "../resources/contrac
 import { lookAtMounts } from "../resources/look.ts";
 import type { MachineRecord } from "../resources/record.ts";
 import { sshForward } from "../resources/vm.ts";
+import { engineStatus } from "./engine_status.ts";
 import type { Emit } from "./events.ts";
 import { knownMachine } from "./operation.ts";
 import type { MachineStatus } from "./types.ts";
@@ -28,7 +29,9 @@ export async function machineStatus(name: string, emit: Emit = () => {}): Promis
   const { folder, record } = world;
   const vm = await world.platform.vm.look(folder);
   const agent = await ensureAgent(world, vm, (text) => emit({ kind: "note", text }));
-  const docker = world.machine?.runtime.docker.context;
+  const runtime = world.machine?.runtime;
+  const docker = runtime?.engine === "docker" ? runtime.docker.context : undefined;
+  const engine = vm.state === "running" ? await engineStatus(world, agent) : undefined;
   const forward = vm.state === "running" ? sshForward(vm) : undefined;
   return {
     name,
@@ -52,6 +55,7 @@ export async function machineStatus(name: string, emit: Emit = () => {}): Promis
       guest,
       state: listening ? "listening" : error ?? "closed",
     })),
+    ...(engine ? { engine } : {}),
     ...(docker && vm.state === "running"
       ? {
         docker: {

@@ -1,4 +1,4 @@
-import type { LoadedMachine } from "../config/types.ts";
+import type { Engine, LoadedMachine } from "../config/types.ts";
 import type { Address, Effect, Plan, PlannedChange } from "../plan/types.ts";
 import type { Platform } from "../resources/platform.ts";
 import type { Emit } from "./events.ts";
@@ -81,6 +81,24 @@ export interface DiffResult {
   readonly notes: readonly string[];
 }
 
+/** A namespace of containerd, and what runs in it. */
+export interface NamespaceStatus {
+  readonly name: string;
+  /** Whose it is, where that is always the same. */
+  readonly of?: string;
+  /** The names of its containers that run. */
+  readonly running: readonly string[];
+}
+
+/** The engine of a machine, and what runs on it. */
+export interface EngineStatus {
+  readonly name: Engine;
+  /** Those that there are, also with nothing running in them. */
+  readonly namespaces: readonly NamespaceStatus[];
+  /** Why what runs is not known, or not wholly. */
+  readonly unknown?: string;
+}
+
 /** What `status` shows of one machine. */
 export interface MachineStatus {
   readonly name: string;
@@ -108,6 +126,7 @@ export interface MachineStatus {
     state: string;
   }[];
   readonly sockets: readonly { host: string; guest: string; state: string }[];
+  readonly engine?: EngineStatus;
   readonly docker?: { readonly context: string; readonly current: boolean; readonly endpoint: string };
   readonly bootMs?: number;
   readonly appliedAt?: string;

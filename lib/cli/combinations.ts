@@ -1,4 +1,4 @@
-import type { ApplyCommand, Command, DiffCommand } from "./command.ts";
+import type { ApplyCommand, ArtifactsCommand, Command, DiffCommand } from "./command.ts";
 
 /** What is wrong with a command line as a whole. */
 export interface Mistake {
@@ -14,6 +14,7 @@ const READING: ReadonlySet<Command["kind"]> = new Set([
   "diff",
   "status",
   "history",
+  "env",
   "validate",
   "doctor",
   "schema",
@@ -36,6 +37,8 @@ export function mistakeIn(command: Command): Mistake | undefined {
       return firstOf(APPLY_RULES, command) ?? tryMistake(command);
     case "diff":
       return firstOf(DIFF_RULES, command);
+    case "artifacts":
+      return artifactsMistake(command);
     case "exec":
       return command.words.length > 0 ? undefined : {
         message: "The command to run is missing",
@@ -115,6 +118,21 @@ function firstOf<C>(rules: readonly Rule<C>[], command: C): Mistake | undefined 
   const rule = rules.find(({ one, other }) => one[1](command) && other[1](command));
   return rule &&
     { message: `"${rule.one[0]}" and "${rule.other[0]}" exclude each other`, hint: rule.because };
+}
+
+function artifactsMistake({ task, words, to }: ArtifactsCommand): Mistake | undefined {
+  if (to !== undefined && task !== "fetch") {
+    return {
+      message: `"--to" is not for machine artifacts ${task}`,
+      hint: "machine artifacts fetch --to FOLDER",
+    };
+  }
+  const most = { list: 0, fetch: Infinity, verify: 1 }[task];
+  if (words.length <= most) return undefined;
+  return {
+    message: `machine artifacts ${task} takes ${most === 0 ? "no names" : "one folder"}`,
+    hint: "See machine artifacts --help",
+  };
 }
 
 function tryMistake({ tryMs }: ApplyCommand): Mistake | undefined {

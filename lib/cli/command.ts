@@ -84,9 +84,28 @@ export interface StatusCommand extends GlobalOptions {
   readonly name: string | undefined;
 }
 
-/** `shell` and `exec`: the words are the command for the guest, taken as they are. */
+/** What a shell evaluates to reach a machine's engine. */
+export interface EnvCommand extends GlobalOptions {
+  readonly kind: "env";
+  readonly name: string | undefined;
+  /** The shell that it is for; the one of SHELL when left out. */
+  readonly shell: "sh" | "fish" | "powershell" | undefined;
+  readonly unset: boolean;
+}
+
+/** What is downloaded, before a machine needs it. */
+export interface ArtifactsCommand extends GlobalOptions {
+  readonly kind: "artifacts";
+  readonly task: "list" | "fetch" | "verify";
+  /** Names to fetch, or the folder to verify. */
+  readonly words: readonly string[];
+  /** The folder that becomes a mirror. */
+  readonly to: string | undefined;
+}
+
+/** `shell`, `exec`, `nerdctl` and `ctr`: the words are for the guest, taken as they are. */
 export interface GuestCommand extends GlobalOptions {
-  readonly kind: "shell" | "exec";
+  readonly kind: "shell" | "exec" | "nerdctl" | "ctr";
   readonly words: readonly string[];
 }
 
@@ -130,6 +149,8 @@ export type Command =
   | PowerCommand
   | StatusCommand
   | GuestCommand
+  | EnvCommand
+  | ArtifactsCommand
   | ValidateCommand
   | SchemaCommand
   | DoctorCommand

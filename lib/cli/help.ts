@@ -17,12 +17,16 @@ export type ListedCommand =
   | "confirm"
   | "shell"
   | "exec"
+  | "nerdctl"
+  | "ctr"
+  | "env"
   | "stop"
   | "start"
   | "restart"
   | "delete"
   | "validate"
   | "schema"
+  | "artifacts"
   | "doctor"
   | "version";
 
@@ -148,6 +152,47 @@ export const COMMAND_HELP: Readonly<Record<ListedCommand, CommandHelp>> = {
       ["echo hi | machine exec cat", "input is passed through"],
     ],
   },
+  nerdctl: {
+    brief: "Run nerdctl in the guest",
+    words: "[WORD...]",
+    description:
+      "Runs nerdctl as root, where the engine is containerd, in the folder you are in when that is mounted, " +
+      "and ends with its exit code. Options end at the first word: what follows belongs to nerdctl.",
+    examples: [
+      ["machine nerdctl ps -a", "containers of the namespace default"],
+      ["machine nerdctl -- --namespace k8s.io ps", "nerdctl's own options before its command"],
+      ["machine nerdctl build -t web .", "BuildKit builds from this folder"],
+      ["machine nerdctl -m dev run --rm -it web sh", "in the machine named dev"],
+    ],
+  },
+  ctr: {
+    brief: "Run containerd's own client in the guest",
+    words: "[WORD...]",
+    description:
+      "Runs ctr as root, in the folder you are in when that is mounted, and ends with its exit code. It sees " +
+      "every namespace: default is yours, moby is dockerd's, k8s.io is a cluster's. Options end at the first word: " +
+      "what follows belongs to ctr. It reads runtime.registries only with --hosts-dir /etc/containerd/certs.d.",
+    examples: [
+      ["machine ctr images ls", "images of the namespace default"],
+      ["machine ctr -- -n moby tasks ls", "what runs for dockerd; ctr's own options come before its command"],
+      ["machine ctr images import image.tar", "from the folder you are in, where it is mounted"],
+    ],
+  },
+  env: {
+    brief: "Print what leads a shell to a machine's engine",
+    words: "[NAME]",
+    description:
+      "Prints the variables with which docker, or ctr and nerdctl, reach the engine of one machine from this " +
+      "shell, whatever context is current, for the shell that SHELL names to evaluate. It changes no file: it is the " +
+      "way where a docker configuration may not be written. --unset takes back what leads to a machine, and nothing " +
+      "else. The last line is a remark that says how it is used.",
+    examples: [
+      ["machine env", "what this shell needs for the machine of ./machine.yaml, or the only one"],
+      ["machine env dev --shell fish", "the same for fish and the machine named dev"],
+      ["machine env dev -o json", "the variables as data"],
+      ["machine env --unset", "what takes it back"],
+    ],
+  },
   stop: {
     brief: "Shut the machine down",
     words: "[NAME]",
@@ -205,6 +250,23 @@ export const COMMAND_HELP: Readonly<Record<ListedCommand, CommandHelp>> = {
     examples: [
       ["machine schema > machine.v1.schema.json", "point your editor at this file"],
       ["machine schema plan", "the form of diff -o json"],
+    ],
+  },
+  artifacts: {
+    brief: "Fetch ahead what machines download",
+    words: "TASK [NAME...]",
+    description:
+      "Some programs come from their own releases, because the distribution has none of them. list shows which, " +
+      "fetch brings those that the machines of the file need into the cache, or the ones that are named; verify " +
+      "compares what was fetched with its checksum. The file's artifacts.mirror and artifacts.offline hold here " +
+      "too; without any file the official releases for this computer are meant. A fetch that was cut off goes on " +
+      "where it stopped. verify exits 1 when something cannot be used.",
+    examples: [
+      ["machine artifacts list", "what there is, and where it is in a mirror"],
+      ["machine artifacts fetch -f dev.yaml", "all that the machines of dev.yaml need"],
+      ["machine artifacts fetch nerdctl --to /srv/mirror", "make a folder for artifacts.mirror"],
+      ["machine artifacts verify", "compare the cache with its checksums"],
+      ["machine artifacts verify /srv/mirror", "the same for a mirror's folder"],
     ],
   },
   doctor: {

@@ -14,7 +14,7 @@ import { COMMAND_HELP, formatExamples, GLOBAL_HELP, type ListedCommand, programH
 const HELP_COLUMNS = 80;
 
 /** Commands whose words belong to the guest: options end at the first of them. */
-const WORD_COMMANDS: ReadonlySet<string> = new Set(["shell", "exec"]);
+const WORD_COMMANDS: ReadonlySet<string> = new Set(["shell", "exec", "nerdctl", "ctr"]);
 
 /** Global options that take a value as the next word. */
 const VALUE_OPTIONS: ReadonlySet<string> = new Set(["-f", "--file", "-m", "--machine", "-o", "--output"]);
@@ -51,7 +51,7 @@ export function parseCommand(argv: readonly string[], version: string): Parsed {
 }
 
 /**
- * Cuts the words for the guest off `shell` and `exec`. The library reads options wherever they stand, so
+ * Cuts the words for the guest off `shell`, `exec` and the like. The library reads options wherever they stand, so
  * `exec ls -m x` would lose its `-m`; no parser of it stops at a word and still takes options before the command.
  */
 function splitWords(argv: readonly string[]): Split {
@@ -82,7 +82,7 @@ function nextWord(argv: readonly string[], start: number): number {
 }
 
 function withWords(parsed: Command, words: readonly string[]): Command {
-  return parsed.kind === "shell" || parsed.kind === "exec" ? { ...parsed, words } : parsed;
+  return WORD_COMMANDS.has(parsed.kind) ? { ...parsed, words } as Command : parsed;
 }
 
 /** What the grammar allows and still means nothing is a mistake too. */
@@ -227,7 +227,7 @@ function power<const K extends "start" | "stop" | "restart">(kind: K) {
   );
 }
 
-function inGuest<const K extends "shell" | "exec">(kind: K) {
+function inGuest<const K extends "shell" | "exec" | "nerdctl" | "ctr">(kind: K) {
   return command(kind, object({ kind: constant(kind), words: constant<readonly string[]>([]) }), about(kind));
 }
 
@@ -293,11 +293,46 @@ const FILE_COMMANDS = or(
   command("status", object("Options", { kind: constant("status"), name: nameArgument }), about("status")),
 );
 
+/** What runs containers, and where it comes from: a group, as above. */
+const ENGINE_COMMANDS = or(
+  command(
+    "env",
+    object("Options", {
+      kind: constant("env"),
+      name: nameArgument,
+      shell: optional(option("--shell", choice(["sh", "fish", "powershell"], { metavar: "SHELL" }), {
+        description: sentence("sh, fish or powershell; the one that SHELL names when left out."),
+      })),
+      unset: toggle(["--unset"], "Take back what leads to a machine."),
+    }),
+    about("env"),
+  ),
+  inGuest("nerdctl"),
+  inGuest("ctr"),
+  command(
+    "artifacts",
+    object("Options", {
+      kind: constant("artifacts"),
+      task: argument(choice(["list", "fetch", "verify"], { metavar: "TASK" }), {
+        description: sentence("list, fetch or verify."),
+      }),
+      words: multiple(argument(string({ metavar: "NAME" }), {
+        description: sentence("What to fetch; for verify, a folder instead of the cache."),
+      })),
+      to: optional(option("--to", string({ metavar: "FOLDER" }), {
+        description: sentence("Also copy what is fetched into a folder, which is a mirror then."),
+      })),
+    }),
+    about("artifacts"),
+  ),
+);
+
 /** The folder of the machine that an agent works for. */
 const FOLDER = argument(string({ metavar: "FOLDER" }));
 
 const COMMANDS = or(
   FILE_COMMANDS,
+  ENGINE_COMMANDS,
   inGuest("shell"),
   inGuest("exec"),
   power("stop"),

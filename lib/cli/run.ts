@@ -28,6 +28,14 @@ export async function runCommand(command: Command, context: Context): Promise<nu
       return await (await import("./shell.ts")).runShell(command, context);
     case "exec":
       return await (await import("./exec.ts")).runExec(command, context);
+    case "nerdctl":
+      return await (await import("./nerdctl.ts")).runNerdctl(command, context);
+    case "ctr":
+      return await (await import("./ctr.ts")).runCtr(command, context);
+    case "artifacts":
+      return await (await import("./artifacts.ts")).runArtifacts(command, context);
+    case "env":
+      return await (await import("./env.ts")).runEnv(command, context);
     case "validate":
       return await (await import("./validate.ts")).runValidate(command, context);
     case "schema":

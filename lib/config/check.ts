@@ -1,9 +1,12 @@
 import { machineHome } from "../host/paths.ts";
 import type { HostFacts } from "../host/system.ts";
+import { checkContainerd } from "./check_containerd.ts";
 import { checkDisks } from "./check_disks.ts";
 import { checkFiles } from "./check_files.ts";
 import { checkGuest } from "./check_guest.ts";
 import { checkMounts, type PlaceOf } from "./check_mounts.ts";
+import { checkRegistries } from "./check_registries.ts";
+import { checkNetwork } from "./check_network.ts";
 import type { Finding } from "./finding.ts";
 import type { NormalForm } from "./normal.ts";
 import { formatSize } from "./size.ts";
@@ -27,10 +30,13 @@ export async function checkMachine(form: NormalForm, host: HostFacts, placeOf: P
     ...checkDisks(form, placeOf),
     ...checkHome(),
     ...checkDaemon(machine),
+    ...checkContainerd(machine),
     ...checkSshPort(machine, host),
     ...checkGuest(form, placeOf),
     ...await checkMounts(form, placeOf),
     ...await checkFiles(form, placeOf),
+    ...await checkNetwork(form),
+    ...await checkRegistries(form),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { maskedAddress } from "../host/proxy.ts";
 import type { Path } from "./path.ts";
 
 /** Something wrong at a path of the value; it becomes a `Problem` once the path's place in the file is known. */
@@ -11,12 +12,13 @@ export interface Finding {
   readonly isIncomplete?: true;
 }
 
-/** A value in a message: texts in quotes, long ones cut, maps and lists by their kind. */
+/** A value in a message: texts in quotes, without the password of an address, long ones cut, maps and lists by their kind. */
 export function show(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a map";
   if (typeof value !== "string") return String(value);
-  return JSON.stringify(value.length > 60 ? `${value.slice(0, 59)}…` : value);
+  const text = maskedAddress(value);
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 59)}…` : text);
 }

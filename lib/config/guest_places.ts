@@ -26,8 +26,19 @@ export const SYSTEM_FOLDERS: readonly string[] = [
 const MANAGED_FILES: readonly { readonly pattern: RegExp; readonly key: string }[] = [
   { pattern: /^\/etc\/host(name|s)$/, key: "hostname" },
   { pattern: /^\/etc\/(environment|profile\.d\/machine\.sh)$/, key: "env" },
+  {
+    pattern:
+      /^\/etc\/(profile\.d\/machine-proxy\.sh|apt\/apt\.conf\.d\/95machine-proxy|sudoers\.d\/machine-proxy|systemd\/system\.conf\.d\/machine-proxy\.conf)$/,
+    key: "network.proxy",
+  },
+  { pattern: /^\/etc\/ssl\/certs\/ca-certificates\.crt$/, key: "network.caCerts" },
+  { pattern: /^\/usr\/local\/share\/ca-certificates\/machine-/, key: "network.caCerts" },
   { pattern: /^\/etc\/(localtime|timezone)$/, key: "timezone" },
   { pattern: /^\/etc\/docker\/daemon\.json$/, key: "runtime.docker.daemon" },
+  { pattern: /^\/etc\/(containerd|docker)\/certs\.d\//, key: "runtime.registries" },
+  { pattern: /^\/etc\/systemd\/system\/machine-containers\.service$/, key: "runtime.engine" },
+  { pattern: /^\/etc\/containerd\/config\.toml$/, key: "runtime.containerd.config" },
+  { pattern: /^\/etc\/systemd\/system\/containerd\.service\.d\/machine-proxy\.conf$/, key: "network.proxy" },
   { pattern: /^\/etc\/sysctl\.d\/90-machine-/, key: "sysctl" },
   { pattern: /^\/etc\/modules-load\.d\/machine-/, key: "modules" },
   { pattern: /^\/etc\/sudoers\.d\/machine$/, key: "user.sudo" },

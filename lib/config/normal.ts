@@ -10,7 +10,14 @@ import {
   normalSysctl,
   normalUser,
 } from "./normal_guest.ts";
-import { declaredCurrent, declareDisks, normalRuntime, normalVm } from "./normal_vm.ts";
+import {
+  declareAuthorities,
+  declaredCurrent,
+  normalArtifacts,
+  normalNetwork,
+  normalRuntime,
+} from "./normal_runtime.ts";
+import { declareDisks, normalVm } from "./normal_vm.ts";
 import type { Path } from "./path.ts";
 import { type MachineFile, machineFile } from "./schema/machine.ts";
 import type { Shape } from "./shape.ts";
@@ -40,6 +47,7 @@ export interface NormalForm {
   readonly declaredSteps: readonly Declared<ProvisionStep>[];
   readonly declaredPackages: readonly Declared<string>[];
   readonly declaredModules: readonly Declared<string>[];
+  readonly declaredAuthorities: readonly Declared<string>[];
   /** What the file says of the current docker context; of several machines, one has it where none says so. */
   readonly declaredCurrent: boolean | undefined;
 }
@@ -56,6 +64,7 @@ export function normalForm(shape: Shape, context: NormalContext): NormalForm {
   const declaredSteps = declareSteps(shape);
   const declaredPackages = declareSet(shape, "packages.install");
   const declaredModules = declareSet(shape, "modules");
+  const declaredAuthorities = declareAuthorities(shape, context);
   const machine: Machine = {
     name: file.name,
     protect: file.protect,
@@ -69,8 +78,10 @@ export function normalForm(shape: Shape, context: NormalContext): NormalForm {
     files: sortBy(declaredFiles.map(({ value }) => value), (it) => it.path),
     sysctl: normalSysctl(file.sysctl),
     modules: normalSet(declaredModules),
-    runtime: normalRuntime(file),
+    network: normalNetwork(file, declaredAuthorities),
+    runtime: normalRuntime(file, context),
     provision: declaredSteps.map(({ value }) => value),
+    artifacts: normalArtifacts(file, context),
     ssh: file.ssh,
   };
   return {
@@ -81,6 +92,7 @@ export function normalForm(shape: Shape, context: NormalContext): NormalForm {
     declaredSteps,
     declaredPackages,
     declaredModules,
+    declaredAuthorities,
     declaredCurrent: declaredCurrent(file),
   };
 }

@@ -1,12 +1,10 @@
 import type { HostFacts } from "../host/system.ts";
 import { withoutEndSlash } from "./host_path.ts";
-import { sortKeys } from "./json.ts";
 import { type Declared, declaredAt, sortBy } from "./declared.ts";
 import type { MachineFile } from "./schema/machine.ts";
-import { runtimeBlock } from "./schema/runtime.ts";
 import { imageBlock } from "./schema/vm.ts";
 import type { Shape } from "./shape.ts";
-import type { ExtraDisk, Json, Runtime, VmSettings } from "./types.ts";
+import type { ExtraDisk, VmSettings } from "./types.ts";
 
 /** The virtual computer with its defaults, which depend on the host. */
 export function normalVm({ vm }: MachineFile, host: HostFacts, disks: readonly ExtraDisk[]): VmSettings {
@@ -34,25 +32,4 @@ export function declareDisks(shape: Shape): readonly Declared<ExtraDisk>[] {
       target: withoutEndSlash(disk.target),
     })
   );
-}
-
-/** The engine with its settings, keys in order. */
-export function normalRuntime(file: MachineFile): Runtime {
-  const block = typeof file.runtime === "string"
-    ? runtimeBlock.parse({ engine: file.runtime })
-    : file.runtime;
-  const { daemon, context } = block.docker;
-  const sorted = sortBy(Object.entries(daemon), ([key]) => key);
-  return {
-    engine: "docker",
-    docker: {
-      daemon: Object.fromEntries(sorted.map(([key, value]): [string, Json] => [key, sortKeys(value)])),
-      context: { name: context.name ?? `machine-${file.name}`, current: context.current ?? true },
-    },
-  };
-}
-
-/** Whether the file says itself that its docker context is to be the current one; `undefined` when it says nothing. */
-export function declaredCurrent({ runtime }: MachineFile): boolean | undefined {
-  return typeof runtime === "string" ? undefined : runtime.docker.context.current;
 }

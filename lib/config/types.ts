@@ -17,9 +17,11 @@ export interface Machine {
   /** Kernel parameters by their dotted names. */
   readonly sysctl: Readonly<Record<string, string>>;
   readonly modules: readonly string[];
+  readonly network: NetworkSettings;
   readonly runtime: Runtime;
   /** In the order of the file, which is the order of work. */
   readonly provision: readonly ProvisionStep[];
+  readonly artifacts: ArtifactSettings;
   readonly ssh: SshSettings;
 }
 
@@ -91,9 +93,64 @@ export interface ProvisionStep {
   readonly when: "changed" | "always";
 }
 
+/** What runs containers: dockerd, containerd without dockerd, or nothing. */
+export type Engine = "docker" | "containerd" | "none";
+
 export interface Runtime {
-  readonly engine: "docker";
+  readonly engine: Engine;
+  /** In the order of their hosts. */
+  readonly registries: readonly Registry[];
+  /** Rests while another engine is chosen; so does `containerd`. */
   readonly docker: DockerSettings;
+  readonly containerd: ContainerdSettings;
+}
+
+/** An image registry; its identity is the host. */
+export interface Registry {
+  /** As image names have it, with the port, e.g. "docker.io", "localhost:5000". */
+  readonly host: string;
+  /** Addresses with their scheme and without a slash at the end. */
+  readonly mirrors: readonly string[];
+  readonly insecure: boolean;
+  /** Absolute paths of PEM files on the host. */
+  readonly certificates: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  /** `host`: what the docker client of the host knows of it is put into the guest. */
+  readonly credentials: "none" | "host";
+}
+
+export interface ContainerdSettings {
+  /** Whether Kubernetes' interface is on. */
+  readonly cri: boolean;
+  readonly snapshotter: "overlayfs" | "native";
+  readonly nerdctl: boolean;
+  /** config.toml, key by key, merged with the distribution's. */
+  readonly config: Readonly<Record<string, Json>>;
+}
+
+export interface NetworkSettings {
+  readonly proxy: ProxySettings;
+  readonly caCerts: {
+    /** Whether what the host trusts beyond its distribution's set is trusted in the guest. */
+    readonly host: boolean;
+    /** Absolute paths of PEM files on the host. */
+    readonly files: readonly string[];
+  };
+}
+
+/** What the file says of proxies; the host's own are added when it is used, since they change with the host. */
+export interface ProxySettings {
+  readonly inherit: boolean;
+  /** `undefined`: the host's, where `inherit` is set; empty: none. */
+  readonly http?: string;
+  readonly https?: string;
+  readonly except: readonly string[];
+}
+
+/** Where releases of programs come from that Debian does not have. */
+export interface ArtifactSettings {
+  /** "official", a URL, or an absolute path of a folder. */
+  readonly mirror: string;
+  readonly offline: boolean;
 }
 
 export interface DockerSettings {

@@ -2,6 +2,7 @@
 import type { Client, ClientChannel, PseudoTtyOptions, SFTPWrapper } from "ssh2";
 import type { Socket } from "node:net";
 import { messageOf } from "../host/errors.ts";
+import { piecesOf } from "../host/pieces.ts";
 import { GuestSession } from "./session.ts";
 import { SshError } from "./ssh_error.ts";
 import { GuestStream } from "./stream.ts";
@@ -86,7 +87,7 @@ export class SshConnection implements Guest {
     const abort = () => giveUp(options.signal?.reason);
     options.signal?.addEventListener("abort", abort, { once: true });
     try {
-      return await Promise.race([opening.then((session) => gather(session, options.stdin)), given]);
+      return await Promise.race([opening.then((session) => gather(session, options)), given]);
     } catch (error) {
       opening.then((session) => session.close(), () => {}); // its failure is the error that is thrown here
       throw error;
@@ -181,17 +182,22 @@ export class SshConnection implements Guest {
   }
 }
 
-async function gather(session: GuestSession, stdin: string | Uint8Array | undefined): Promise<ExecResult> {
-  const [stdout, stderr] = await Promise.all([session.text(), session.stderr.text(), feed(session, stdin)]);
+async function gather(session: GuestSession, input: ExecOptions): Promise<ExecResult> {
+  const [stdout, stderr] = await Promise.all([session.text(), session.stderr.text(), feed(session, input)]);
   return { code: await session.exitCode, stdout, stderr };
 }
 
-async function feed(session: GuestSession, stdin: string | Uint8Array | undefined): Promise<void> {
+async function feed(session: GuestSession, { stdin, stdinFile }: ExecOptions): Promise<void> {
   const bytes = typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin;
-  try {
-    if (bytes !== undefined && bytes.length > 0) await session.write(bytes);
-  } catch {
-    return; // a program may end without reading its input; its exit code says whether that was right
+  if (bytes !== undefined && bytes.length > 0 && !await isTaken(session, bytes)) return;
+  // What keeps the file from being read is an error of its own.
+  if (stdinFile !== undefined) {
+    for await (const piece of piecesOf(stdinFile)) if (!await isTaken(session, piece)) return;
   }
   session.closeWrite();
+}
+
+/** A program may end without reading its input; its exit code says whether that was right. */
+async function isTaken(session: GuestSession, bytes: Uint8Array): Promise<boolean> {
+  return await session.write(bytes).then(() => true, () => false);
 }

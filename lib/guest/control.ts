@@ -1,6 +1,7 @@
 import { UserError } from "../host/errors.ts";
+import { arriveScript } from "./arrival_script.ts";
 import { opsScript } from "./op_script.ts";
-import type { GuestOp, OpsResult } from "./ops.ts";
+import type { ArrivingFile, GuestOp, OpsResult } from "./ops.ts";
 import { type GuestFacts, type GuestQuery, parseAnswer, queryScript } from "./query.ts";
 import type { ExecOptions, Guest } from "./types.ts";
 
@@ -13,6 +14,11 @@ export interface GuestControl {
   look(query: GuestQuery, options?: PerformOptions): Promise<GuestFacts>;
   /** Does operations in order, in one round trip; ends at the first that fails. */
   perform(ops: readonly GuestOp[], options?: PerformOptions): Promise<OpsResult>;
+  /**
+   * Copies a file of the host to where new files arrive, its bytes streamed as they are; there once it is whole. The
+   * operation `move-in` takes it from there.
+   */
+  copyIn(file: ArrivingFile, options?: PerformOptions): Promise<OpsResult>;
 }
 
 /** Controls a real guest by scripts. */
@@ -27,6 +33,13 @@ export function controlOver(guest: Pick<Guest, "run">): GuestControl {
     },
     async perform(ops, options = {}) {
       const { code, stdout, stderr } = await guest.run(opsScript(ops), options);
+      return { ok: code === 0, code, output: `${stdout}${stderr}`.trim() };
+    },
+    async copyIn(file, options = {}) {
+      const { code, stdout, stderr } = await guest.run(arriveScript(file), {
+        ...options,
+        stdinFile: file.source,
+      });
       return { ok: code === 0, code, output: `${stdout}${stderr}`.trim() };
     },
   };

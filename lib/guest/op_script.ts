@@ -1,6 +1,21 @@
 import { createHash } from "node:crypto";
-import { foldersAbove, type GuestFileContent, type GuestLogin, type GuestOp, MADE_FOLDERS } from "./ops.ts";
+import {
+  ARRIVALS,
+  foldersAbove,
+  type GuestFileContent,
+  type GuestLogin,
+  type GuestOp,
+  MADE_FOLDERS,
+} from "./ops.ts";
+import { refreshAuthoritiesScript } from "./authorities_script.ts";
 import { quote, quoteAll } from "./quote.ts";
+import {
+  checkContainerdScript,
+  checkPluginScript,
+  endTasksScript,
+  listTasksScript,
+  resumeTasksScript,
+} from "./task_script.ts";
 
 /** Where we keep our own things in the guest. */
 const OWN_FOLDER = "/var/lib/machine";
@@ -28,6 +43,18 @@ type Scripts = { readonly [K in GuestOp["op"]]: (op: Extract<GuestOp, { op: K }>
 
 const scripts: Scripts = {
   "write": ({ files }) => writeScript(files),
+  "move-in": ({ name, path, mode }) => {
+    const [from, to] = [quote(`${ARRIVALS}/${name}`), quote(path)];
+    return [
+      ...foldersAbove(path).filter((folder) => !ALWAYS_THERE.has(folder)).map((folder) =>
+        makeFolder(folder, undefined)
+      ),
+      `if [ -d ${to} ] && [ ! -L ${to} ]; then echo ${quote(`${path}: a folder stands there`)}; exit 1; fi`,
+      `chown root:root ${from}`,
+      `chmod ${mode} ${from}`,
+      `mv -fT ${from} ${to}`,
+    ].join("\n");
+  },
   "keep": ({ path }) => {
     const kept = keptPath(path);
     return `{ ! ${isThere(quote(path))}; } || ${isThere(kept)} || ` +
@@ -79,6 +106,9 @@ const scripts: Scripts = {
     return `if id -u ${word} >/dev/null 2>&1; then ${endProcessesOf(word)}; userdel ${word}; fi`;
   },
   "join-group": ({ user, group }) => `usermod -aG ${quote(group)} ${quote(user)}`,
+  "leave-group": ({ user, group }) =>
+    `case " $(id -nG ${quote(user)} 2>/dev/null) " in *${quote(` ${group} `)}*) ` +
+    `gpasswd -d ${quote(user)} ${quote(group)} >/dev/null;; esac`,
   // The file under /proc/sys says a refused value by the write's own error (proc_sys(5)).
   "set-sysctl": ({ key, value, ifThere }) => {
     const path = quote(sysctlPath(key));
@@ -95,7 +125,10 @@ const scripts: Scripts = {
   "install-packages": ({ names }) => installScript(names),
   "check-packages": ({ names }) => {
     const check = `apt-get -q -s install ${quoteAll(names)} >/var/lib/machine/apt.log 2>&1`;
-    return `mkdir -p ${OWN_FOLDER}; ${check} || { apt-get -q update >/dev/null 2>&1; ${check}; } || ` +
+    // apt knows exceptions from the proxy by whole names; those by a domain it takes from the environment.
+    return `${
+      readProfile("machine-proxy")
+    }; mkdir -p ${OWN_FOLDER}; ${check} || { apt-get -q update >/dev/null 2>&1; ${check}; } || ` +
       `{ tail -n 15 ${OWN_FOLDER}/apt.log; exit 1; }`;
   },
   "remove-packages": ({ names }) => removePackagesScript(names),
@@ -111,7 +144,13 @@ const scripts: Scripts = {
     `${
       asLogin(file, as)
     } </dev/null >/dev/null 2>&1 || { echo "Its check still fails after it ran"; exit 1; }`,
+  "refresh-authorities": () => refreshAuthoritiesScript(),
   "check-dockerd": ({ path }) => `dockerd --validate --config-file=${quote(path)} 2>&1`,
+  "end-tasks": ({ only, except }) => endTasksScript(only, except),
+  "check-containerd": ({ path }) => checkContainerdScript(path),
+  "check-plugin": ({ id }) => checkPluginScript(id),
+  "list-tasks": () => listTasksScript(),
+  "resume-tasks": () => resumeTasksScript(),
   "journal": ({ unit }) => `journalctl -q --no-pager -o cat -n 8 -u ${quote(unit)}`,
   "clock": () => "date +%s.%N",
 };
@@ -119,9 +158,13 @@ const scripts: Scripts = {
 /** A file run by root, or as by a login of its own. */
 function asLogin(file: string, login: string | undefined): string {
   if (login !== undefined) return `runuser -l ${quote(login)} -c ${quote(quote(file))}`;
-  return `( [ ! -r /etc/profile.d/machine.sh ] || . /etc/profile.d/machine.sh; cd /root; exec ${
-    quote(file)
-  } )`;
+  return `( ${readProfile("machine-proxy")}; ${readProfile("machine")}; cd /root; exec ${quote(file)} )`;
+}
+
+/** A connection has the environment of its start, and may be older than what a login finds now. */
+function readProfile(name: "machine" | "machine-proxy"): string {
+  const script = `/etc/profile.d/${name}.sh`;
+  return `[ ! -r ${script} ] || . ${script}`;
 }
 
 /** Where the guest keeps the file that stood at a path before ours. */
@@ -305,6 +348,7 @@ const FINISH_DPKG =
 function installScript(names: readonly string[]): string {
   const install = `apt-get -q -o DPkg::Lock::Timeout=120 install -y ${quoteAll(names)} 2>&1`;
   return [
+    readProfile("machine-proxy"),
     "export DEBIAN_FRONTEND=noninteractive",
     FINISH_DPKG,
     `[ -e ${BEFORE_US} ] || { mkdir -p ${OWN_FOLDER}; dpkg-query -W -f '\${Package}\\n' >${BEFORE_US}.part; ` +

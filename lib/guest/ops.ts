@@ -8,6 +8,19 @@ export interface GuestFileContent {
   readonly owner?: string;
 }
 
+/** A file of the host on its way into the guest, however large. */
+export interface ArrivingFile {
+  /** Its path on the host. */
+  readonly source: string;
+  /** Tells it from others that arrive: a file name. */
+  readonly name: string;
+  /** SHA-256 in hex. */
+  readonly digest: string;
+}
+
+/** Where files arrive in the guest before they are moved to their places. */
+export const ARRIVALS = "/var/lib/machine/arrivals";
+
 /** A login of the guest. */
 export interface GuestLogin {
   readonly name: string;
@@ -23,6 +36,8 @@ export interface GuestLogin {
 export type GuestOp =
   /** Replaces files as a whole, each by a rename; folders above them that are missing are made and remembered. */
   | { readonly op: "write"; readonly files: readonly GuestFileContent[] }
+  /** Moves a file that has arrived to its place, as root's; folders above it that are missing are made and remembered. */
+  | { readonly op: "move-in"; readonly name: string; readonly path: string; readonly mode: string }
   /** Keeps what stands at a path, once, for the day when ours goes. */
   | { readonly op: "keep"; readonly path: string }
   /** What was kept comes back; without it the path becomes absent, and so do empty folders made for it. */
@@ -52,6 +67,8 @@ export type GuestOp =
   /** Removes a login, not its home. */
   | { readonly op: "remove-login"; readonly name: string }
   | { readonly op: "join-group"; readonly user: string; readonly group: string }
+  /** Nothing happens where there is no such login, or it is not in the group. */
+  | { readonly op: "leave-group"; readonly user: string; readonly group: string }
   /** Sets a kernel parameter; with `ifThere` it is no failure that the kernel has none of that name (any more). */
   | { readonly op: "set-sysctl"; readonly key: string; readonly value: string; readonly ifThere?: true }
   /** Prints where a module's file is; "(builtin)" for one that is part of the kernel (modinfo(8)). */
@@ -76,8 +93,23 @@ export type GuestOp =
   }
   /** Runs a check of the user, and says when it fails. */
   | { readonly op: "run-check"; readonly file: string; readonly as: string | undefined }
+  /** Makes what programs trust of the files of authorities, Debian's and those under /usr/local. */
+  | { readonly op: "refresh-authorities" }
   /** Lets dockerd judge a configuration that is not in force. */
   | { readonly op: "check-dockerd"; readonly path: string }
+  /** Lets containerd judge a configuration that is not in force. */
+  | { readonly op: "check-containerd"; readonly path: string }
+  /** Fails with containerd's own words when a plugin of it did not come up, by the plugin's short name. */
+  | { readonly op: "check-plugin"; readonly id: string }
+  /** Prints the namespaces of containerd, and what runs in them: `namespace NAME`, `task NAMESPACE ID [NAME]`. */
+  | { readonly op: "list-tasks" }
+  /** Gives back the restart policies that `end-tasks` has put to rest. */
+  | { readonly op: "resume-tasks" }
+  /**
+   * Ends what containerd runs in one namespace, or in all but one: asks, waits, kills; nothing when containerd is down.
+   * Its restart policies rest, so that it is not started again.
+   */
+  | { readonly op: "end-tasks"; readonly only?: string; readonly except?: string }
   /** Prints a unit's last words. */
   | { readonly op: "journal"; readonly unit: string }
   /** Prints the guest's time in seconds. */

@@ -6,12 +6,22 @@ export interface GuestQuery {
   readonly files?: readonly string[];
   /** Absolute paths of which only status and hash are wanted; of the content nothing travels. */
   readonly hashes?: readonly string[];
+  /** Absolute paths of which only the stamp is wanted: reading large files would take seconds. */
+  readonly stamps?: readonly string[];
+  /** Lines of large files that are looked for, each by its file; nothing else of them travels. */
+  readonly lines?: readonly GuestLine[];
   /** systemd units whose state is wanted. */
   readonly units?: readonly string[];
   /** Debian packages whose state is wanted. */
   readonly packages?: readonly string[];
   /** Commands of the user that tell by their exit code whether something is to be done. */
   readonly checks?: readonly GuestCheck[];
+}
+
+/** A line that a file may have, as a whole. */
+export interface GuestLine {
+  readonly path: string;
+  readonly line: string;
 }
 
 /** A command that looks at something in the guest. */
@@ -31,6 +41,15 @@ export interface GuestFile {
   readonly mtimeMs: number;
   /** The content as text, lines ended by "\n"; what is not text cannot be told from its hash's other meanings. */
   readonly text: string;
+}
+
+/** What tells without reading a file whether it is still as it was. */
+export interface GuestStamp {
+  readonly mode: string;
+  readonly owner: string;
+  readonly sizeBytes: number;
+  /** When its content, owner or mode changed last: nobody can set that (inode(7), ctime). In nanoseconds, as text. */
+  readonly changed: string;
 }
 
 /** A systemd unit in the guest, by `systemctl show`'s names. */
@@ -54,6 +73,9 @@ export type Fact<T> =
 export interface GuestFacts {
   readonly bootId: string;
   file(path: string): Fact<GuestFile>;
+  stamp(path: string): Fact<GuestStamp>;
+  /** Whether a file has a line; it has none when it is not there. */
+  line(path: string, line: string): Fact<boolean>;
   unit(name: string): Fact<GuestUnit>;
   /** The installed version of a package. */
   package(name: string): Fact<string>;
@@ -75,6 +97,7 @@ const CHECKS_S = 20;
 export function queryScript(query: GuestQuery): string {
   const texts = unique(query.files ?? []);
   const files = quoteAll(unique([...texts, ...query.hashes ?? []]));
+  const stamps = quoteAll(unique(query.stamps ?? []));
   const units = quoteAll(unique(query.units ?? []));
   const packages = quoteAll(unique(query.packages ?? []));
   const part = (name: string, command: string) =>
@@ -86,7 +109,9 @@ export function queryScript(query: GuestQuery): string {
       part("stat", `stat -L -c '%n|%F|%a|%U:%G|%.3Y' -- ${files}`),
       part("hash", `sha256sum -- ${files}`),
     ]),
+    ...(stamps === "" ? [] : [part("stamps", `stat -L -c '%n|%a|%U:%G|%s|%.9Z' -- ${stamps}`)]),
     ...(texts.length === 0 ? [] : [part("text", `grep -asH '' -- ${quoteAll(texts)}`)]),
+    ...(query.lines?.length ? [part("lines", linesCommand(query.lines))] : []),
     ...(units === "" ? [] : [
       part("units", `systemctl show --no-pager --timestamp=us+utc -p ${UNIT_PROPERTIES} -- ${units}`),
     ]),
@@ -98,6 +123,12 @@ export function queryScript(query: GuestQuery): string {
     ]),
     ...(query.checks?.length ? [part("checks", checksCommand(query.checks))] : []),
   ].join("\n");
+}
+
+/** Every wanted line in every file of them: a file may answer for a line that was meant for another one. */
+function linesCommand(lines: readonly GuestLine[]): string {
+  const wanted = unique(lines.map(({ line }) => line)).map((line) => `-e ${quote(line)}`).join(" ");
+  return `grep -asHxF ${wanted} -- ${quoteAll(unique(lines.map(({ path }) => path)))}`;
 }
 
 /**
@@ -136,8 +167,8 @@ export function parseAnswer(stdout: string): GuestFacts {
   const parts = splitParts(stdout);
   const stats = new Map<string, { mode: string; owner: string; mtimeMs: number } | { refusal: string }>();
   for (const line of parts.get("stat")?.lines ?? []) {
-    const failure = /^stat: cannot statx? (.+): ([^:]+)$/.exec(line);
-    if (failure) stats.set(unquoteName(failure[1]!), { refusal: failure[2]! });
+    const failure = parseRefusal(line);
+    if (failure) stats.set(...failure);
     const row = /^(.*)\|[^|]*\|(\d+)\|([^|]*)\|(-?[\d.]+)$/.exec(line);
     if (row) {
       stats.set(row[1]!, { mode: row[2]!, owner: row[3]!, mtimeMs: Math.round(Number(row[4]) * 1000) });
@@ -149,8 +180,18 @@ export function parseAnswer(stdout: string): GuestFacts {
     const match = /^(\\?)([0-9a-f]{64}) [ *](.*)$/.exec(line);
     if (match) hashes.set(match[1] === "" ? match[3]! : match[3]!.replaceAll("\\\\", "\\"), match[2]!);
   }
+  const stamps = new Map<string, GuestStamp | { refusal: string }>();
+  for (const line of parts.get("stamps")?.lines ?? []) {
+    const failure = parseRefusal(line);
+    if (failure) stamps.set(...failure);
+    const [, path, mode, owner, size, changed] = /^(.*)\|(\d+)\|([^|]*)\|(\d+)\|([\d.]+)$/.exec(line) ?? [];
+    if (path !== undefined) {
+      stamps.set(path, { mode: mode!, owner: owner!, sizeBytes: Number(size), changed: changed! });
+    }
+  }
   const text = parts.get("text");
   const texts = groupTexts(text?.lines ?? [], [...stats.keys()]);
+  const found = parts.get("lines");
   const units = parseUnits(parts.get("units"));
   const packages = parsePackages(parts.get("packages"));
   const checks = parseChecks(parts.get("checks"));
@@ -168,6 +209,18 @@ export function parseAnswer(stdout: string): GuestFacts {
         return unknown(`${path} could not be read in the guest`);
       }
       return { state: "present", value: { ...stat, sha256: hash, text: texts.get(path) ?? "" } };
+    },
+    stamp(path) {
+      const stamp = stamps.get(path);
+      if (stamp === undefined) return unknown(`the guest did not answer for ${path}`);
+      if (!("refusal" in stamp)) return { state: "present", value: stamp };
+      return ABSENT.has(stamp.refusal) ? { state: "absent" } : unknown(stamp.refusal);
+    },
+    line(path, line) {
+      if (found === undefined || found.status >= NOT_RUN) {
+        return unknown(`the guest did not answer for ${path}`);
+      }
+      return { state: "present", value: found.lines.includes(`${path}:${line}`) };
     },
     unit(name) {
       const unit = units.get(name);
@@ -192,6 +245,12 @@ const MARK = "@@machine:";
 const ABSENT = new Set(["No such file or directory", "Not a directory"]);
 /** From this exit status on the shell could not run a program at all, or a signal ended it (POSIX, 2.8.2). */
 const NOT_RUN = 126;
+
+/** What stat says of a path that it cannot look at. */
+function parseRefusal(line: string): [path: string, refusal: { refusal: string }] | undefined {
+  const failure = /^stat: cannot statx? (.+): ([^:]+)$/.exec(line);
+  return failure ? [unquoteName(failure[1]!), { refusal: failure[2]! }] : undefined;
+}
 
 interface Part {
   readonly lines: readonly string[];

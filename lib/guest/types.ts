@@ -9,6 +9,8 @@ export interface ExecResult {
 /** Options of {@link Guest.run}. */
 export interface ExecOptions {
   readonly stdin?: string | Uint8Array;
+  /** A file of the host that follows on standard input, piece by piece, whatever its size. */
+  readonly stdinFile?: string;
   /** 60 s when left out. The command in the guest is not killed by it: it is the answer that is given up. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;

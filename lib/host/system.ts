@@ -1,4 +1,5 @@
 import { homeDir } from "./paths.ts";
+import { type HostProxy, hostProxy } from "./proxy.ts";
 import { hostTimezone } from "./timezone.ts";
 
 /** Fixed facts of this computer and of who runs the command. */
@@ -12,6 +13,7 @@ export interface HostFacts {
   readonly home: string;
   /** An IANA name, e.g. "Europe/Berlin". */
   readonly timezone: string;
+  readonly proxy: HostProxy;
 }
 
 /** Reads the facts of this computer. */
@@ -25,6 +27,7 @@ export async function hostFacts(): Promise<HostFacts> {
     uid: Deno.uid() ?? 1000,
     home: homeDir(),
     timezone: await hostTimezone(),
+    proxy: await hostProxy(),
   };
 }
 

@@ -29,13 +29,35 @@ export function debianArch(arch: Recipe["arch"]): "amd64" | "arm64" {
   return arch === "x86_64" ? "amd64" : "arm64";
 }
 
-/** The packages that a container engine needs in the image. */
-export function packagesFor(engine: "docker"): string[] {
-  const byEngine = {
-    // docker.io brings no client since Debian 13.
-    docker: ["apparmor", "containerd", "docker-cli", "docker.io", "iptables", "runc"],
-  };
-  return [...byEngine[engine]];
+/** The packages that a container engine needs in the guest. */
+export function packagesFor(engine: "docker" | "containerd" | "none"): readonly string[] {
+  return ENGINE_PACKAGES[engine];
+}
+
+const ENGINE_PACKAGES = {
+  // docker.io brings no client since Debian 13. buildx and compose are the client's plugins, for whoever works inside.
+  docker: [
+    "apparmor",
+    "containerd",
+    "docker-buildx",
+    "docker-cli",
+    "docker-compose",
+    "docker.io",
+    "iptables",
+    "runc",
+  ],
+  containerd: ["apparmor", "containerd", "containernetworking-plugins", "iptables", "runc"],
+  none: [],
+} as const;
+
+/**
+ * What goes into the image of a machine for an engine. An image for docker has what containerd alone needs too, so
+ * that the engine can be switched without a download.
+ */
+export function bakedFor(engine: "docker" | "containerd" | "none"): readonly string[] {
+  return engine === "docker"
+    ? [...new Set([...packagesFor("docker"), ...packagesFor("containerd")])].sort()
+    : packagesFor(engine);
 }
 
 /** Every package that is asked for by name, each once, in a stable order. */

@@ -5,8 +5,8 @@ import { waitFor } from "../host/clock.ts";
 import { removeIfPresent, sha256, statIfPresent, writeAtomic } from "../host/files.ts";
 import type { Change, Observed } from "../plan/types.ts";
 import type { Kind, Look, World } from "./contract.ts";
-import { dockerSocketOf } from "./docker/socket.ts";
 import { rootTarget } from "./power.ts";
+import { wantedSockets } from "./sockets.ts";
 
 /** A handshake with an emulated guest takes up to some seconds. */
 const CONNECTS_MS = 10_000;
@@ -86,7 +86,7 @@ export function agentConfigText(world: World): string {
   const config: AgentConfig = {
     machine: world.name,
     root: rootTarget(world.folder, world.record?.sshPort ?? 0),
-    sockets: [dockerSocketOf(world.folder)],
+    sockets: [...wantedSockets(world).values()],
     mounts: machine.mounts.map(({ source, target }) => ({ source, target })),
   };
   return JSON.stringify(config, null, 2) + "\n";

@@ -44,6 +44,11 @@ export class Differences {
   }
 }
 
+/** A key below another one, through maps of the user's own keys: `a.b["io.x"].c`. */
+export function keyPath(above: string, keys: readonly string[]): string {
+  return above + keys.map((key) => /^[\w-]+$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`).join("");
+}
+
 /** An entry of a list or map by its identity, as paths write it: `files[/etc/motd]`, `sysctl["vm.swappiness"]`. */
 export function entryPath(list: string, identity: string): string {
   return /^[^"\]]+$/.test(identity) && !/\./.test(identity) || identity.startsWith("/")

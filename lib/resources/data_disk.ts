@@ -2,7 +2,7 @@ import { effectOf } from "../config/effects.ts";
 import { UserError } from "../host/errors.ts";
 import { changeAt } from "./change.ts";
 import type { Job, Kind, Look } from "./contract.ts";
-import { runningContainers } from "./docker/containers.ts";
+import { runningInGuest } from "./running.ts";
 import { countedMiB, whileGrowing } from "./growing.ts";
 import type { RawDisk } from "./platform.ts";
 import { powerOff } from "./power.ts";
@@ -56,7 +56,7 @@ export const dataDiskKind: Kind<DataDisk, DataDisk> = {
     ];
   },
   expected: (desired) => desired,
-  interrupts: (world) => runningContainers(world),
+  interrupts: (world) => runningInGuest(world),
   async apply(job, desired) {
     const { folder, record, platform: { disks } } = job.world;
     if (job.step.action === "update") return await grow(job, desired.sizeMiB);

@@ -13,7 +13,18 @@ const DATA = "/var/lib/machine/data";
 const UNIT_FOLDER = "/etc/systemd/system";
 
 /** The guest's folders that live on the data disk, so that a new system disk finds them again. */
-export const DATA_FOLDERS = ["/home", "/var/lib/containerd", "/var/lib/docker"] as const;
+export const DATA_FOLDERS = [
+  "/home",
+  ...["buildkit", "cni", "containerd", "docker", "nerdctl"].map((name) => `/var/lib/${name}`),
+] as const;
+
+/** What engines and their containers need of it; BuildKit says so itself. */
+const ENGINE_FOLDERS = [
+  "/var/lib/cni",
+  "/var/lib/containerd",
+  "/var/lib/docker",
+  "/var/lib/nerdctl",
+] as const;
 
 /** Daemons that must not start on the system disk when the data disk is not there. */
 const DAEMONS = ["containerd", "docker"] as const;
@@ -121,7 +132,7 @@ function foldersOn(uuid: string): DataFolders {
   ];
   const dropIns = DAEMONS.map((daemon) => ({
     path: `${UNIT_FOLDER}/${daemon}.service.d/machine.conf`,
-    content: `[Unit]\nRequiresMountsFor=/var/lib/containerd /var/lib/docker\n`,
+    content: `[Unit]\nRequiresMountsFor=${ENGINE_FOLDERS.join(" ")}\n`,
     mode: "0644",
   }));
   return { files: [...mounts, ...dropIns], units: [DATA, ...DATA_FOLDERS].map(unit) };

@@ -55,5 +55,9 @@ function counted(guest: GuestControl): GuestControl {
       count("roundTrips");
       return guest.perform(ops, options);
     },
+    copyIn(file, options) {
+      count("roundTrips");
+      return guest.copyIn(file, options);
+    },
   };
 }

@@ -1,5 +1,5 @@
 import { effectOf } from "../config/effects.ts";
-import { packagesFor } from "../image/packages.ts";
+import { bakedFor } from "../image/packages.ts";
 import type { BaseImage, Recipe } from "../image/types.ts";
 import type { Observed } from "../plan/types.ts";
 import type { Job, Kind, World } from "./contract.ts";
@@ -11,7 +11,7 @@ export function recipeFor(world: World): Recipe | undefined {
   return {
     name: machine.vm.image.name,
     arch: machine.vm.arch,
-    packages: packagesFor(machine.runtime.engine),
+    packages: bakedFor(machine.runtime.engine),
   };
 }
 

@@ -137,6 +137,8 @@ async function fullQuery(world: World, addresses: readonly Address[]): Promise<G
   return {
     files: queries.flatMap(({ files }) => files ?? []),
     hashes: queries.flatMap(({ hashes }) => hashes ?? []),
+    lines: queries.flatMap(({ lines }) => lines ?? []),
+    stamps: queries.flatMap(({ stamps }) => stamps ?? []),
     units: queries.flatMap(({ units }) => units ?? []),
     packages: queries.flatMap(({ packages }) => packages ?? []),
     checks: queries.flatMap(({ checks }) => checks ?? []),

@@ -58,6 +58,14 @@ function parseOwned(text: string): Owned {
 export type OwnedOp =
   | GuestOp
   | { readonly op: "own"; readonly file: GuestFileContent }
+  /** As `own`, of a file that has arrived in the guest under a name. */
+  | {
+    readonly op: "own-arrived";
+    readonly path: string;
+    readonly name: string;
+    readonly mode: string;
+    readonly digest: string;
+  }
   | { readonly op: "disown"; readonly path: string }
   /** The file stays as somebody else has made it; only our mark goes, and what was kept: another one stands there now. */
   | { readonly op: "abandon"; readonly path: string };
@@ -118,8 +126,8 @@ export class OwnedStore {
     const after = withRemovals(during, change);
     const gone = change.ops.flatMap((op) => op.op === "disown" || op.op === "abandon" ? [op.path] : []);
     const ops: GuestOp[] = [
-      ...change.ops.flatMap((op): GuestOp[] =>
-        op.op === "own" && !(op.file.path in before.files) ? [{ op: "keep", path: op.file.path }] : []
+      ...change.ops.flatMap(ownedFile).flatMap(([path]): GuestOp[] =>
+        path in before.files ? [] : [{ op: "keep", path }]
       ),
       ...listOps(before, during),
       ...joinWrites(change.ops.flatMap(plainOps)),
@@ -142,8 +150,17 @@ export class OwnedStore {
   }
 }
 
+/** The file that a step makes ours, with its SHA-256. */
+function ownedFile(op: OwnedOp): readonly (readonly [path: string, digest: string])[] {
+  if (op.op === "own") return [[op.file.path, sha256(op.file.content)]];
+  return op.op === "own-arrived" ? [[op.path, op.digest]] : [];
+}
+
 function plainOps(op: OwnedOp): readonly GuestOp[] {
   if (op.op === "own") return [{ op: "write", files: [op.file] }];
+  if (op.op === "own-arrived") {
+    return [{ op: "move-in", name: op.name, path: op.path, mode: op.mode }];
+  }
   if (op.op === "disown") return [{ op: "put-back", path: op.path }];
   return op.op === "abandon" ? [] : [op];
 }
@@ -165,9 +182,7 @@ function joinWrites(ops: readonly GuestOp[]): GuestOp[] {
 }
 
 function withAdditions(list: Owned, change: OwnedChange): Owned {
-  const written = change.ops.flatMap((op) =>
-    op.op === "own" ? [[op.file.path, sha256(op.file.content)] as const] : []
-  );
+  const written = change.ops.flatMap(ownedFile);
   return {
     version: 1,
     files: { ...list.files, ...Object.fromEntries(written) },

@@ -1,3 +1,6 @@
+import type { Release } from "../artifacts/catalogue.ts";
+import type { CachedRelease, FetchOptions } from "../artifacts/fetch.ts";
+import type { Unpacked } from "../artifacts/unpack.ts";
 import type { AgentStatus, MountLook, WatchedMount } from "../agent/api.ts";
 import type { Accel, Arch } from "../config/types.ts";
 import type { VmDisk, VmForward, VmLook, VmSpec } from "../drivers/types.ts";
@@ -5,7 +8,9 @@ import type { GuestControl } from "../guest/control.ts";
 import type { GuestFacts, GuestQuery } from "../guest/query.ts";
 import type { SshTarget } from "../guest/types.ts";
 import type { MachineFolder } from "../host/paths.ts";
+import type { HostTrust } from "../host/trust.ts";
 import type { BaseImage, Recipe } from "../image/types.ts";
+import type { HostLogin } from "./docker/host_login.ts";
 
 /**
  * What machines run on and are reached by: the hypervisor, disk files, images, agents, ssh, docker's API.
@@ -16,10 +21,17 @@ export interface Platform {
   readonly disks: DiskDriver;
   readonly images: ImageStore;
   readonly agents: AgentControl;
+  readonly artifacts: ArtifactStore;
   /** Opens an own connection to a guest. */
   connect(target: SshTarget, options: ConnectionOptions): Promise<GuestConnection>;
   /** The answer of dockerd's API behind a machine's socket on this computer. */
   docker(folder: MachineFolder, path: string, timeoutMs: number): Promise<DockerAnswer>;
+  /** Whether containerd speaks behind a machine's socket on this computer. */
+  containerdAnswers(folder: MachineFolder, timeoutMs: number): Promise<boolean>;
+  /** What the docker client of this computer knows of a registry. */
+  registryLogin(host: string): Promise<HostLogin>;
+  /** The authorities that this computer trusts beyond its distribution's set. */
+  trust(): Promise<HostTrust>;
 }
 
 /** How long a connection is tried for. */
@@ -121,6 +133,14 @@ export interface ImageStore {
   /** Whether all files of an image are there. */
   isWhole(image: BaseImage): Promise<boolean>;
   ensure(recipe: Recipe, cacheDir: string, course: Course): Promise<BaseImage>;
+}
+
+/** Releases of programs that Debian does not have. */
+export interface ArtifactStore {
+  /** Brings one into the cache, its checksum compared. @throws UserError when it cannot be had */
+  fetch(release: Release, options: FetchOptions): Promise<CachedRelease>;
+  /** Takes files out of an archive. */
+  unpack(archive: string, names: readonly string[], signal: AbortSignal): Promise<Unpacked>;
 }
 
 /** What an agent is asked for at once. */

@@ -1,9 +1,10 @@
 import { agentKind } from "./agent.ts";
+import { containerdEngineKind } from "./containerd/engine.ts";
+import { authorityKind } from "./authorities.ts";
 import type { AnyKind } from "./contract.ts";
 import { dataDiskKind } from "./data_disk.ts";
 import { dockerContextKind } from "./docker/context.ts";
 import { dockerEngineKind } from "./docker/engine.ts";
-import { dockerSocketKind } from "./docker/socket.ts";
 import { diskKind } from "./disks.ts";
 import { envKind } from "./env.ts";
 import { fileKind } from "./files.ts";
@@ -12,8 +13,12 @@ import { hostnameKind } from "./hostname.ts";
 import { imageKind } from "./image.ts";
 import { moduleKind } from "./modules.ts";
 import { mountKind } from "./mounts.ts";
+import { nerdctlKind } from "./nerdctl/nerdctl.ts";
 import { packageKind } from "./packages.ts";
+import { loginKind } from "./registries.ts";
 import { provisionKind } from "./provision.ts";
+import { socketKind } from "./sockets.ts";
+import { proxyKind } from "./proxy.ts";
 import { sshConfigKind } from "./ssh_config.ts";
 import { systemDiskKind } from "./system_disk.ts";
 import { sysctlKind } from "./sysctl.ts";
@@ -29,6 +34,8 @@ export const KINDS: readonly AnyKind[] = [
   vmKind,
   agentKind,
   hostnameKind,
+  authorityKind,
+  proxyKind,
   timezoneKind,
   packageKind,
   moduleKind,
@@ -40,8 +47,11 @@ export const KINDS: readonly AnyKind[] = [
   envKind,
   fileKind,
   dockerEngineKind,
+  containerdEngineKind,
+  loginKind,
+  nerdctlKind,
   provisionKind,
-  dockerSocketKind,
+  socketKind,
   dockerContextKind,
   sshConfigKind,
 ];

@@ -17,12 +17,18 @@ export interface SessionOptions {
   readonly command?: readonly string[];
   /** The folder of the host that the command was called in; used in the guest where it is mounted. */
   readonly cwd: string;
+  /** As root, not as the machine's user. */
+  readonly asRoot?: boolean;
 }
 
-/** Runs a program or a shell in the guest as the machine's user, over a connection of its own. Gives its exit code. */
-export async function runAsUser(at: SessionMachine, options: SessionOptions): Promise<number> {
+/**
+ * Runs a program or a shell in the guest as the machine's user, or as root, over a connection of its own. Gives its
+ * exit code.
+ */
+export async function runInSession(at: SessionMachine, options: SessionOptions): Promise<number> {
   const cwd = folderInGuest(at.machine.mounts, options.cwd);
-  return await runInteractive({ ...rootTarget(at.folder, at.sshPort), user: at.machine.user.name }, {
+  const root = rootTarget(at.folder, at.sshPort);
+  return await runInteractive(options.asRoot ? root : { ...root, user: at.machine.user.name }, {
     tty: hasTerminal(),
     agentForward: at.machine.ssh.agent,
     ...(options.command ? { command: options.command } : {}),

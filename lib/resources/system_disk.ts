@@ -3,7 +3,7 @@ import type { Observed } from "../plan/types.ts";
 import { Differences } from "./change.ts";
 import type { Job, Kind, Look, World } from "./contract.ts";
 import { baseFor, recipeFor } from "./image.ts";
-import { runningContainers } from "./docker/containers.ts";
+import { runningInGuest } from "./running.ts";
 import { countedMiB, whileGrowing } from "./growing.ts";
 import { powerOff } from "./power.ts";
 
@@ -51,7 +51,7 @@ export const systemDiskKind: Kind<SystemDisk, FoundSystemDisk> = {
     return found.changes;
   },
   expected: (desired) => desired,
-  interrupts: (world) => runningContainers(world),
+  interrupts: (world) => runningInGuest(world),
   async apply(job, desired) {
     const { folder, platform: { disks } } = job.world;
     if (job.step.action === "update") return await grow(job, desired.sizeMiB);

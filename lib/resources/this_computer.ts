@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { fetchRelease } from "../artifacts/fetch.ts";
 import { agentGuest, agentLook, agentStatus, reloadAgent, stopAgent } from "../agent/client.ts";
 import { startAgent } from "../agent/spawn.ts";
 import { chooseAccel, defaultCpu, rememberedAccel } from "../drivers/qemu/accel.ts";
@@ -22,11 +23,14 @@ import { parseAnswer, queryScript } from "../guest/query.ts";
 import { connectSsh, type SshConnection, waitForSsh } from "../guest/ssh.ts";
 import { UserError } from "../host/errors.ts";
 import { removeIfPresent, statIfPresent } from "../host/files.ts";
+import { hostTrust } from "../host/trust.ts";
+import { speaksHttp2 } from "../host/unix_http2.ts";
 import { unixHttp } from "../host/unix_http.ts";
 import { buildId } from "../host/version.ts";
 import { findBaseImage, readBaseImage } from "../image/cache.ts";
 import { ensureBaseImage } from "../image/ensure.ts";
 import { awaitGuest } from "./boot.ts";
+import { hostLogin } from "./docker/host_login.ts";
 import type {
   AgentControl,
   DiskDriver,
@@ -118,12 +122,20 @@ export const thisComputer: Platform = {
   disks,
   images,
   agents,
+  artifacts: {
+    fetch: fetchRelease,
+    // Only who unpacks something needs what reads archives.
+    unpack: async (...words) => await (await import("../artifacts/unpack.ts")).unpack(...words),
+  },
   async connect(target, { timeoutMs, signal, patient }) {
     const options = { timeoutMs, ...(signal ? { signal } : {}) };
     return connection(patient ? await waitForSsh(target, options) : await connectSsh(target, options));
   },
   docker: async (folder, path, timeoutMs) =>
     await unixHttp(folder.dockerSocket, { method: "GET", path, timeoutMs }),
+  containerdAnswers: (folder, timeoutMs) => speaksHttp2(folder.containerdSocket, timeoutMs),
+  registryLogin: hostLogin,
+  trust: hostTrust,
 };
 
 function connection(ssh: SshConnection): GuestConnection {

@@ -5,7 +5,7 @@ import { removeIfPresent } from "../host/files.ts";
 import { freePort } from "../host/ports.ts";
 import { changeAt, Differences } from "./change.ts";
 import type { Job, Kind, Look, World } from "./contract.ts";
-import { runningContainers } from "./docker/containers.ts";
+import { runningInGuest } from "./running.ts";
 import { mountableShares } from "./mount_share.ts";
 import { powerOff, powerOn, rootTarget } from "./power.ts";
 
@@ -49,7 +49,7 @@ export const vmKind: Kind<WantedVm, FoundVm> = {
     return compareRunning(desired, observed.vm, observed.usual);
   },
   expected: expectedVm,
-  interrupts: (world) => runningContainers(world),
+  interrupts: (world) => runningInGuest(world),
   async apply(job) {
     const live = job.step.action === "update" && job.step.effect === "live" &&
       job.look.vm.state === "running";

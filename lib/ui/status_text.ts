@@ -16,6 +16,7 @@ export function statusText(status: MachineStatus, style: Style): string {
   if (status.appliedAt !== undefined) rows.push(["applied", status.appliedAt]);
   if (agent) rows.push(["agent", agentText(agent)]);
   if (ssh) rows.push(["ssh", ssh.command]);
+  if (status.engine) rows.push(...engineRows(status.engine, style));
   if (docker) {
     rows.push(["docker", `context ${docker.context}${docker.current ? " (current)" : ""}`], [
       "",
@@ -71,6 +72,22 @@ function stateText(status: MachineStatus, style: Style): string {
     ? style.dim
     : style.yellow;
   return status.reason === undefined ? paint(words) : `${paint(words)}: ${printable(status.reason)}`;
+}
+
+/** The engine, and a line for each namespace in which something runs. */
+function engineRows(
+  { name, namespaces, unknown }: NonNullable<MachineStatus["engine"]>,
+  style: Style,
+): (readonly [name: string, value: string])[] {
+  const busy = namespaces.filter(({ running }) => running.length > 0).map(({ name, of, running }) =>
+    `${name}${of === undefined ? "" : ` (${of})`}: ${running.map(printable).join(", ")}`
+  );
+  const nothing = name === "none" || unknown !== undefined ? [] : ["nothing"];
+  const runs = [
+    ...(busy.length === 0 ? nothing : busy),
+    ...(unknown === undefined ? [] : [style.yellow(`unknown: ${printable(unknown)}`)]),
+  ];
+  return [["engine", name], ...runs.map((text, index) => [index === 0 ? "runs" : "", text] as const)];
 }
 
 function agentText(agent: NonNullable<MachineStatus["agent"]>): string {

@@ -13,7 +13,6 @@ export const EXCUSED: Readonly<Record<string, string>> = {
   "hostname: removing it costs more or less": "there is no guest without one",
   "timezone: removing it costs more or less": "there is no guest without one",
   "vm: undo does nothing": "the removal of its disks stops it, too",
-  "socket:docker: undo does nothing": "the folder that it lies in goes with the machine",
+  "socket: undo does nothing": "the agent takes away the file of a socket that it is no longer to keep",
   "timezone: undo does nothing": "there is no guest without one",
-  "engine:docker: undo does nothing": "it goes with the system disk",
 };

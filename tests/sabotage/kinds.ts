@@ -27,7 +27,7 @@ const BREAKAGES: readonly Breakage[] = [
   {
     what: "undo does nothing",
     parts: () => ({ undo: NOTHING, together: undefined }),
-    noticedBy: ["removal", "change", "deletion"],
+    noticedBy: ["removal", "switch", "change", "deletion"],
   },
   {
     what: "apply does nothing",
@@ -51,12 +51,22 @@ const BREAKAGES: readonly Breakage[] = [
         (desired) => ({ state: "present", owned: true, value: kind.expected(desired) }),
       ),
     }),
-    noticedBy: ["apply", "drift", "host-drift", "commands", "change", "image"],
+    noticedBy: [
+      "apply",
+      "drift",
+      "engine-drift",
+      "host-drift",
+      "host-change",
+      "switch",
+      "commands",
+      "change",
+      "image",
+    ],
   },
   {
     what: "nothing differs",
     parts: () => ({ compare: () => [] }),
-    noticedBy: ["change", "drift", "host-drift", "commands", "power"],
+    noticedBy: ["change", "drift", "engine-drift", "host-drift", "host-change", "commands", "power"],
   },
   {
     what: "something always differs",
@@ -81,7 +91,7 @@ const BREAKAGES: readonly Breakage[] = [
   {
     what: "nothing is refused",
     parts: ({ refusal }) => refusal && { refusal: () => undefined },
-    noticedBy: ["missing"],
+    noticedBy: ["missing", "unusable"],
   },
   {
     what: "nothing is named that it interrupts",
@@ -91,7 +101,7 @@ const BREAKAGES: readonly Breakage[] = [
   {
     what: "nothing is checked before it begins",
     parts: ({ preflight }) => preflight && { preflight: NOTHING },
-    noticedBy: ["preflight"],
+    noticedBy: ["preflight", "archive"],
   },
   {
     what: "its things have no order",

@@ -24,11 +24,13 @@ export const PACKAGES: Readonly<Record<string, DebianPackage>> = {
   "vim": { depends: ["vim-common"], files: { "/usr/bin/vim": "vim" } },
   "zsh": { files: { "/bin/zsh": "zsh", "/etc/zsh/zshrc": "# zsh\n" } },
   "tzdata-legacy": { files: { "/usr/share/zoneinfo/Asia/Calcutta": "zone Asia/Kolkata" } },
-  ...Object.fromEntries(packagesFor("docker").map((name) => [name, {}])),
+  ...Object.fromEntries([...packagesFor("docker"), ...packagesFor("containerd")].map((name) => [name, {}])),
 };
 
 /** Put in by hand, so to speak, and by themselves. */
-const MANUAL = ["systemd", "sudo", "less", ...packagesFor("docker")];
+const MANUAL = [
+  ...new Set(["systemd", "sudo", "less", ...packagesFor("docker"), ...packagesFor("containerd")]),
+];
 const AUTOMATIC = ["libssl3"];
 
 /** Modules that can be loaded, and those that are part of the kernel. */
@@ -53,14 +55,22 @@ export interface System {
   readonly packages: Map<string, boolean>;
 }
 
+/** What Debian trusts. */
+export const DEBIAN_AUTHORITIES = "Debian's authorities\n";
+
 const FOLDERS = [
   "/bin",
   "/etc",
+  "/etc/apt",
+  "/etc/apt/apt.conf.d",
+  "/etc/containerd",
   "/etc/docker",
   "/etc/modules-load.d",
   "/etc/profile.d",
   "/etc/ssh",
   "/etc/ssh/authorized_keys.d",
+  "/etc/ssl",
+  "/etc/ssl/certs",
   "/etc/sudoers.d",
   "/etc/sysctl.d",
   "/etc/systemd",
@@ -73,6 +83,8 @@ const FOLDERS = [
   "/usr/bin",
   "/usr/local",
   "/usr/local/bin",
+  "/usr/local/share",
+  "/usr/local/share/ca-certificates",
   "/usr/share",
   "/usr/share/zoneinfo",
   "/usr/share/zoneinfo/Asia",
@@ -90,12 +102,15 @@ const FOLDERS = [
 const FILES: Readonly<Record<string, string>> = {
   "/bin/sh": "sh",
   "/bin/bash": "bash",
+  "/etc/containerd/config.toml":
+    'version = 2\n\n[plugins."io.containerd.grpc.v1.cri".cni]\nbin_dir = "/usr/lib/cni"\n',
   "/etc/environment": "PATH=/usr/bin\n",
   "/etc/group": "root:x:0:\nsudo:x:27:\ndocker:x:990:\n",
   "/etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
   "/etc/issue": "Debian GNU/Linux 13\n",
   "/etc/motd": "The programs included with Debian are free software\n",
   "/etc/passwd": "root:x:0:0:root:/root:/bin/bash\n",
+  "/etc/ssl/certs/ca-certificates.crt": DEBIAN_AUTHORITIES,
   "/etc/timezone": "Etc/UTC\n",
   "/usr/share/zoneinfo/Asia/Tokyo": "zone Asia/Tokyo",
   "/usr/share/zoneinfo/Etc/UTC": "zone Etc/UTC",

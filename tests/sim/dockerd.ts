@@ -7,7 +7,9 @@ const FILE = "/etc/docker/daemon.json";
 
 /** What a reload takes over, if the file says it, and what a key means that nobody has said (dockerd(8)). */
 const RELOADED: Config = {
+  "allow-nondistributable-artifacts": [],
   "debug": false,
+  "default-runtime": "runc",
   "insecure-registries": [],
   "labels": [],
   "live-restore": false,
@@ -15,6 +17,7 @@ const RELOADED: Config = {
   "max-concurrent-uploads": 5,
   "max-download-attempts": 5,
   "registry-mirrors": [],
+  "runtimes": {},
   "shutdown-timeout": 15,
 };
 
@@ -24,10 +27,14 @@ const STARTED = [
   "data-root",
   "default-address-pools",
   "dns",
+  "features",
+  "host-gateway-ip",
   "log-driver",
   "log-level",
   "log-opts",
+  "proxies",
   "storage-driver",
+  "userns-remap",
 ];
 
 /** dockerd of the simulated guest: what it has read, and when. */
@@ -67,7 +74,8 @@ export class Dockerd {
     if (typeof config === "string") return;
     const taken = Object.entries(config).filter(([key]) => key in RELOADED);
     this.#inForce = { ...this.#inForce, ...Object.fromEntries(taken) };
-    const attributes = Object.entries(this.inForce).map(([key, value]) => [key, JSON.stringify(value)]);
+    const attributes = Object.entries(this.inForce).filter(([key]) => key in RELOADED)
+      .map(([key, value]): [string, string] => [key, attributeOf(key, value)]);
     this.#events.push({ atMs: nowMs, attributes: Object.fromEntries(attributes) });
   }
 
@@ -90,6 +98,13 @@ export class Dockerd {
     if (path === "/containers/json") {
       return { status: 200, body: JSON.stringify(containers.map((name) => ({ Names: [`/${name}`] }))) };
     }
+    if (path === "/info") {
+      const DockerRootDir = this.inForce["data-root"] ?? "/var/lib/docker";
+      return {
+        status: 200,
+        body: JSON.stringify({ Images: 2, Containers: containers.length, DockerRootDir }),
+      };
+    }
     const query = new URL(path, "http://docker").searchParams;
     const [since, until] = [Number(query.get("since")) * 1000, Number(query.get("until")) * 1000];
     const lines = this.#events.filter(({ atMs }) => atMs >= since && atMs <= until)
@@ -98,4 +113,10 @@ export class Dockerd {
       );
     return { status: 200, body: lines.join("\n") };
   }
+}
+
+/** How a reload event writes a value (moby's daemon/reload.go). */
+function attributeOf(key: string, value: Json): string {
+  if (key === "runtimes") return Object.keys(value ?? {}).map((name) => `${name}:{}`).join(" ");
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

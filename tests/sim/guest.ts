@@ -1,8 +1,17 @@
 import type { GuestControl } from "../../lib/guest/control.ts";
 import { sysctlPath } from "../../lib/guest/op_script.ts";
-import type { Fact, GuestFacts, GuestFile, GuestQuery, GuestUnit } from "../../lib/guest/query.ts";
+import type {
+  Fact,
+  GuestFacts,
+  GuestFile,
+  GuestQuery,
+  GuestStamp,
+  GuestUnit,
+} from "../../lib/guest/query.ts";
 import { sha256 } from "../../lib/host/files.ts";
+import { ARRIVALS } from "../../lib/guest/ops.ts";
 import { Apt } from "./apt.ts";
+import { simContent } from "./artifacts.ts";
 import type { System } from "./base_image.ts";
 import type { Effects } from "./effects.ts";
 import { performOps } from "./guest_ops.ts";
@@ -57,6 +66,17 @@ export class SimGuest {
         return this.facts(query);
       },
       perform: (ops) => performOps(this, ops),
+      copyIn: async ({ source, name, digest }) => {
+        await this.effects.step(`guest take in ${name}`);
+        const content = simContent(source);
+        if (sha256(content) !== digest) {
+          return { ok: false, code: 1, output: "It did not arrive as it was sent" };
+        }
+        this.view.makeFolders(ARRIVALS);
+        const file = { kind: "file", content, mode: "600", owner: "root:root" } as const;
+        this.view.set(`${ARRIVALS}/${name}`, { ...file, mtimeMs: this.clock() });
+        return { ok: true, code: 0, output: "" };
+      },
     };
   }
 
@@ -83,6 +103,12 @@ export class SimGuest {
     return {
       bootId: this.bootId,
       file: (path) => tell(path, files.has(path), () => this.#file(path)),
+      stamp: (path) => tell(path, query.stamps?.includes(path) ?? false, () => this.#stamp(path)),
+      line: (path, line) => {
+        const isAsked = query.lines?.some((one) => one.path === path && one.line === line) ?? false;
+        const has = this.text(path)?.split("\n").includes(line) ?? false;
+        return tell(path, isAsked, () => ({ state: "present", value: has }));
+      },
       unit: (name) => tell(name, query.units?.includes(name) ?? false, () => this.#unit(name)),
       package: (name) => tell(name, query.packages?.includes(name) ?? false, () => this.#package(name)),
       check: (name) => tell(name, checks.has(name), () => this.#check(checks.get(name)!)),
@@ -106,6 +132,14 @@ export class SimGuest {
     if (entry === undefined) return { state: "absent" };
     if (entry.kind === "file") return present(entry.content, entry);
     return { state: "unknown", reason: `${path} could not be read in the guest` }; // a folder has no hash
+  }
+
+  #stamp(path: string): Fact<GuestStamp> {
+    const entry = this.view.follow(path);
+    if (entry === undefined) return { state: "absent" };
+    if (entry.kind !== "file") return { state: "unknown", reason: `${path} is no file` };
+    const { mode, owner, content, mtimeMs } = entry;
+    return { state: "present", value: { mode, owner, sizeBytes: content.length, changed: String(mtimeMs) } };
   }
 
   /** Files that the kernel makes up. */

@@ -1,6 +1,8 @@
+import { AUTHORITIES_BUNDLE, AUTHORITIES_FOLDER } from "../../lib/guest/authorities_script.ts";
 import { keptPath, madeMark } from "../../lib/guest/op_script.ts";
-import { foldersAbove, type GuestOp, type OpsResult } from "../../lib/guest/ops.ts";
+import { ARRIVALS, foldersAbove, type GuestOp, type OpsResult } from "../../lib/guest/ops.ts";
 import { UserError } from "../../lib/host/errors.ts";
+import { DEBIAN_AUTHORITIES } from "./base_image.ts";
 import type { SimGuest } from "./guest.ts";
 import { runScript } from "./scripts.ts";
 
@@ -13,7 +15,16 @@ const BEFORE_US = `${OWN}/packages-before`;
 /** What was superfluous before a removal of packages began. */
 const SUPERFLUOUS = `${OWN}/superfluous`;
 /** Folders of every Debian, of which no mark is made. */
-const ALWAYS_THERE = new Set(["/etc", "/home", "/usr", "/usr/local", "/var", "/var/lib", "/etc/systemd"]);
+const ALWAYS_THERE = new Set([
+  "/etc",
+  "/home",
+  "/root",
+  "/usr",
+  "/usr/local",
+  "/var",
+  "/var/lib",
+  "/etc/systemd",
+]);
 
 /** Does operations in order, as their shell scripts would, and ends at the first that fails. */
 export async function performOps(guest: SimGuest, ops: readonly GuestOp[]): Promise<OpsResult> {
@@ -57,6 +68,17 @@ const rows: Rows = {
       }
     }
     if (failures.length > 0) throw new OpFailure(failures.join("\n"));
+  },
+  "move-in": async ({ name, path, mode }, { guest }) => {
+    for (const folder of foldersAbove(path)) {
+      if (!ALWAYS_THERE.has(folder)) await makeFolder(guest, folder);
+    }
+    await guest.effects.step(`guest move in ${path}`);
+    const arrived = guest.view.get(`${ARRIVALS}/${name}`);
+    if (arrived?.kind !== "file") throw new OpFailure(`${name} has not arrived`);
+    if (guest.view.get(path)?.kind === "folder") throw new OpFailure(`${path}: a folder stands there`);
+    guest.view.delete(`${ARRIVALS}/${name}`);
+    guest.view.set(path, { ...arrived, mode: mode.replace(/^0+/, ""), owner: "root:root" });
   },
   "keep": async ({ path }, { guest }) => {
     const [entry, kept] = [guest.view.get(path), keptPath(path)];
@@ -143,6 +165,11 @@ const rows: Rows = {
     await guest.effects.step(`guest join ${user} ${group}`);
     guest.logins.join(user, group);
   },
+  "leave-group": async ({ user, group }, { guest }) => {
+    if (!guest.logins.isIn(user, group)) return;
+    await guest.effects.step(`guest leave ${user} ${group}`);
+    guest.logins.leave(user, group);
+  },
   "set-sysctl": async ({ key, value, ifThere }, { guest }) => {
     if (ifThere && !guest.kernel.parameters.has(key)) return;
     await guest.effects.step(`guest set ${key}`);
@@ -215,10 +242,39 @@ const rows: Rows = {
     const { code } = runScript(guest.text(file) ?? "exit 127", guest.view, guest.clock());
     if (code !== 0) throw new OpFailure("Its check still fails after it ran");
   },
+  "refresh-authorities": async (_op, { guest }) => {
+    const files = guest.view.below(AUTHORITIES_FOLDER).filter((path) => path.endsWith(".crt")).sort();
+    const bundle = [DEBIAN_AUTHORITIES, ...files.map((path) => guest.text(path) ?? "")].join("");
+    if (guest.text(AUTHORITIES_BUNDLE) === bundle) return;
+    await guest.effects.step("guest make the bundle of authorities");
+    guest.put(AUTHORITIES_BUNDLE, bundle);
+  },
   "check-dockerd": async ({ path }, { guest }) => {
     await guest.effects.look();
     const config = guest.systemd.dockerd.read(path);
     if (typeof config === "string") throw new OpFailure(config);
+  },
+  "check-containerd": async ({ path }, { guest }) => {
+    await guest.effects.look();
+    const config = guest.systemd.containerd.read(path);
+    if (typeof config === "string") throw new OpFailure(config);
+  },
+  "check-plugin": async ({ id }, { guest }) => {
+    await guest.effects.look();
+    if (!guest.systemd.containerd.hasCri()) throw new OpFailure(`containerd runs without its plugin ${id}`);
+  },
+  "list-tasks": async (_op, { guest, output }) => {
+    await guest.effects.look();
+    if (!guest.systemd.isActive("containerd.service")) throw new OpFailure("ctr: cannot access socket");
+    output.push(guest.systemd.containerd.list());
+  },
+  "resume-tasks": async (_op, { guest }) => {
+    await guest.effects.step("guest resume tasks");
+    guest.systemd.containerd.resume();
+  },
+  "end-tasks": async ({ only, except }, { guest }) => {
+    await guest.effects.step(`guest end tasks ${only === undefined ? `but of ${except}` : `of ${only}`}`);
+    if (guest.systemd.isActive("containerd.service")) guest.systemd.containerd.end(only, except);
   },
   "journal": async ({ unit }, { guest, output }) => {
     await guest.effects.look();

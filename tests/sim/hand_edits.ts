@@ -1,67 +1,20 @@
-import type { Json } from "../../lib/config/types.ts";
-import type { SimGuest } from "./guest.ts";
-import type { FileKeys } from "./simulation.ts";
 import { unitName } from "../../lib/resources/mount_units.ts";
-
-/** Something that somebody does in the guest by hand, and the lines of the plan that have to show it. */
-export interface HandEdit {
-  readonly name: string;
-  /** The addresses that differ afterwards; none when there is nothing to be edited in such a machine. */
-  shows(keys: FileKeys): readonly string[];
-  edit(guest: SimGuest, keys: FileKeys): void;
-}
-
-type Entry = { readonly [key: string]: Json };
-
-function list(keys: FileKeys, key: string): readonly Entry[] {
-  return keys[key] as readonly Entry[];
-}
-
-function user(keys: FileKeys): Entry {
-  return keys["user"] as Entry;
-}
-
-function firstFile(keys: FileKeys): string | undefined {
-  return list(keys, "files")[0]?.["path"] as string | undefined;
-}
-
-function lastFile(keys: FileKeys): string | undefined {
-  return list(keys, "files").at(-1)?.["path"] as string | undefined;
-}
-
-function ofFile(find: (keys: FileKeys) => string | undefined): HandEdit["shows"] {
-  return (keys) => {
-    const path = find(keys);
-    return path === undefined ? [] : [`file:${path}`];
-  };
-}
-
-function parameter(keys: FileKeys): string | undefined {
-  return Object.keys(keys["sysctl"] as Entry)[0];
-}
-
-function firstDisk(keys: FileKeys): Entry | undefined {
-  return ((keys["vm"] as Entry)["disks"] as readonly Entry[])[0];
-}
-
-function daemon(keys: FileKeys): Entry {
-  return ((keys["runtime"] as Entry)["docker"] as Entry)["daemon"] as Entry;
-}
-
-function hasEnv(keys: FileKeys): readonly string[] {
-  return Object.keys(keys["env"] as Entry).length > 0 ? ["env"] : [];
-}
-
-function editEntry(
-  guest: SimGuest,
-  path: string,
-  parts: { readonly mode?: string; readonly owner?: string },
-) {
-  const entry = guest.view.get(path);
-  if (entry?.kind === "file") guest.view.set(path, { ...entry, ...parts });
-}
-
-const SHELLS = { "/bin/bash": "/bin/sh", "/bin/sh": "/bin/bash" } as const;
+import {
+  editEntry,
+  type Entry,
+  firstDisk,
+  firstFile,
+  type HandEdit,
+  hasEnv,
+  ifProxy,
+  lastFile,
+  list,
+  ofFile,
+  parameter,
+  SHELLS,
+  user,
+} from "./edited_keys.ts";
+import { ENGINE_EDITS } from "./engine_edits.ts";
 
 /** Things that people do. Each shows at addresses that no other one shows at, so that any of them go together. */
 export const HAND_EDITS: readonly HandEdit[] = [
@@ -117,7 +70,7 @@ export const HAND_EDITS: readonly HandEdit[] = [
   },
   {
     name: "writes /etc/environment anew",
-    shows: hasEnv,
+    shows: (keys) => [...hasEnv(keys), ...ifProxy("proxy")(keys)],
     edit: (guest) => guest.put("/etc/environment", "THEIRS=1\n"),
   },
   {
@@ -173,35 +126,6 @@ export const HAND_EDITS: readonly HandEdit[] = [
     },
   },
   {
-    name: "edits daemon.json",
-    shows: () => ["engine:docker"],
-    edit: (guest, keys) =>
-      guest.put("/etc/docker/daemon.json", JSON.stringify({ ...daemon(keys), "debug": "?" })),
-  },
-  {
-    name: "breaks daemon.json",
-    shows: () => ["engine:docker"],
-    edit: (guest) => guest.put("/etc/docker/daemon.json", "{ debug"),
-  },
-  {
-    name: "stops dockerd",
-    shows: () => ["engine:docker"],
-    edit: (guest) => guest.systemd.stop("docker.service"),
-  },
-  {
-    name: "disables docker's socket",
-    shows: () => ["engine:docker"],
-    edit: (guest) => guest.systemd.disable("docker.socket"),
-  },
-  {
-    name: "takes the user out of the group docker",
-    shows: () => ["engine:docker"],
-    edit: (guest) => {
-      const group = guest.text("/etc/group")!;
-      guest.put("/etc/group", group.replace(/^docker:x:990:.*$/m, "docker:x:990:"));
-    },
-  },
-  {
     name: "unmounts a disk",
     shows: (keys) => firstDisk(keys) === undefined ? [] : [`disk:${firstDisk(keys)!["name"]}`],
     edit: (guest, keys) => guest.systemd.stop(unitName(firstDisk(keys)!["target"] as string)),
@@ -227,4 +151,5 @@ export const HAND_EDITS: readonly HandEdit[] = [
     shows: (keys) => (keys["vm"] as Entry)["dataDisk"] === "none" ? [] : ["folders"],
     edit: (guest) => guest.view.delete("/etc/systemd/system/docker.service.d/machine.conf"),
   },
+  ...ENGINE_EDITS,
 ];

@@ -1,10 +1,13 @@
 import type { AgentConfig, AgentStatus } from "../../lib/agent/api.ts";
 import type { RunningVm, VmForward, VmLook, VmSpec } from "../../lib/drivers/types.ts";
+import type { Certificate } from "../../lib/host/certificates.ts";
 import { UserError } from "../../lib/host/errors.ts";
 import { readTextIfPresent, sha256 } from "../../lib/host/files.ts";
 import type { MachineFolder } from "../../lib/host/paths.ts";
 import type { BaseImage } from "../../lib/image/types.ts";
+import type { LoginEntry } from "../../lib/resources/docker/host_login.ts";
 import type { DockerAnswer, Platform } from "../../lib/resources/platform.ts";
+import { SimArtifacts } from "./artifacts.ts";
 import { type Overlay, type Raw, SimDisks } from "./disks.ts";
 import { Effects } from "./effects.ts";
 import { SimGuest } from "./guest.ts";
@@ -38,7 +41,7 @@ export interface Interruptions {
   systemDisks: number;
   /** Raw disks whose content went. */
   lostDisks: number;
-  engineStarts: number;
+  engineStops: number;
 }
 
 /**
@@ -50,10 +53,15 @@ export class SimHost {
   readonly platform: Platform;
   /** Containers that run, by name. */
   containers: readonly string[] = [];
+  readonly artifacts: SimArtifacts;
+  /** Where the docker client of this computer is logged in. */
+  logins: Readonly<Record<string, LoginEntry>> = {};
+  /** What this computer trusts beyond its distribution's set. */
+  authorities: readonly Certificate[] = [];
   #hasImage = false;
   #nowMs = 1_000_000_000;
   #boots = 0;
-  #formerEngineStarts = 0;
+  #formerEngineStops = 0;
   readonly #vms = new Map<string, SimVm>();
   readonly #agents = new Map<string, { readonly config: AgentConfig; readonly hash: string }>();
   readonly #disks: SimDisks;
@@ -64,6 +72,7 @@ export class SimHost {
   constructor(effects = new Effects()) {
     this.effects = effects;
     this.#disks = new SimDisks(effects, BASE.disk);
+    this.artifacts = new SimArtifacts(effects);
     this.platform = {
       vm: this.#vmDriver(),
       disks: this.#disks.driver,
@@ -78,6 +87,7 @@ export class SimHost {
         },
       },
       agents: this.#agentControl(),
+      artifacts: this.artifacts.store,
       connect: (target) =>
         this.#look(() => {
           const vm = [...this.#vms.values()].find(({ forwards }) =>
@@ -93,7 +103,15 @@ export class SimHost {
             [Symbol.asyncDispose]: () => Promise.resolve(),
           };
         }),
+      registryLogin: (host) =>
+        this.#look(() => {
+          const entry = this.logins[host];
+          return entry === undefined ? { state: "absent" } : { state: "present", entry };
+        }),
       docker: (folder, path) => this.#look(() => this.#dockerAnswer(folder, path)),
+      containerdAnswers: (folder) =>
+        this.#look(() => this.#vms.get(folder.root)?.guest.systemd.isActive("containerd.service") ?? false),
+      trust: () => this.#look(() => ({ authorities: this.authorities, leftOut: [], unreadable: [] })),
     };
   }
 
@@ -125,12 +143,12 @@ export class SimHost {
 
   /** How much was interrupted so far. */
   interruptions(): Interruptions {
-    const running = [...this.#vms.values()].reduce((sum, { guest }) => sum + guest.systemd.dockerd.starts, 0);
+    const running = [...this.#vms.values()].reduce((sum, { guest }) => sum + guest.systemd.engineStops, 0);
     return {
       boots: this.#boots,
       systemDisks: this.#disks.systemDisks,
       lostDisks: this.#disks.lostDisks,
-      engineStarts: this.#formerEngineStarts + running,
+      engineStops: this.#formerEngineStops + running,
     };
   }
 
@@ -164,7 +182,7 @@ export class SimHost {
   }
 
   #end(folder: MachineFolder): void {
-    this.#formerEngineStarts += this.#vms.get(folder.root)?.guest.systemd.dockerd.starts ?? 0;
+    this.#formerEngineStops += this.#vms.get(folder.root)?.guest.systemd.engineStops ?? 0;
     this.#vms.delete(folder.root);
   }
 

@@ -1,6 +1,9 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- in memory the ones that do not wait are faster
 import { join } from "node:path";
+import type { HostProxy } from "../../lib/host/proxy.ts";
 import type { Effects } from "./effects.ts";
+
+const PROXY_VARIABLES = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
 
 /** Where the host's files are: in memory where the system has such a place, because every one is synced. */
 async function makeFolder(): Promise<string> {
@@ -41,6 +44,15 @@ export class HostFiles implements AsyncDisposable {
     }
   }
 
+  /** Sets the proxies that the environment of commands names. */
+  setProxy({ http, https, except }: HostProxy): void {
+    const values = { "http_proxy": http, "https_proxy": https, "no_proxy": except.join(",") };
+    for (const [name, value] of Object.entries(values)) {
+      if (value === "") Deno.env.delete(name);
+      else Deno.env.set(name, value);
+    }
+  }
+
   /** Every file but those of the cache, with what is in it. */
   async list(folder = this.home): Promise<Record<string, string>> {
     const files: Record<string, string> = {};
@@ -70,6 +82,12 @@ export class HostFiles implements AsyncDisposable {
       const before = Deno.env.get(name);
       this.#restore.push(() => before === undefined ? Deno.env.delete(name) : Deno.env.set(name, before));
       Deno.env.set(name, value);
+    }
+    // What a command inherits of this computer's own environment would be in its plans.
+    for (const name of PROXY_VARIABLES.flatMap((it) => [it, it.toUpperCase()])) {
+      const before = Deno.env.get(name);
+      this.#restore.push(() => before === undefined ? Deno.env.delete(name) : Deno.env.set(name, before));
+      Deno.env.delete(name);
     }
   }
 

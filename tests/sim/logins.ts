@@ -52,6 +52,19 @@ export class Logins {
     this.#write(GROUP, rows);
   }
 
+  isIn(user: string, group: string): boolean {
+    const members = this.#rows(GROUP).find(([name]) => name === group)?.[3] ?? "";
+    return members.split(",").includes(user);
+  }
+
+  leave(user: string, group: string): void {
+    const rows = this.#rows(GROUP).map((row) => {
+      if (row[0] !== group) return row;
+      return [...row.slice(0, 3), (row[3] ?? "").split(",").filter((member) => member !== user).join(",")];
+    });
+    this.#write(GROUP, rows);
+  }
+
   #rows(path: string): string[][] {
     const file = this.#view.follow(path);
     if (file?.kind !== "file") return [];

@@ -1,6 +1,14 @@
 import fc from "fast-check";
-import type { Json } from "../../lib/config/types.ts";
+import type { Engine, Json } from "../../lib/config/types.ts";
+import { ISSUING, ROOT } from "../unit/certificates_fixture.ts";
 import type { FileKeys } from "./simulation.ts";
+
+/** The password of a proxy that a file names, which its plans do not show. */
+export const FILE_SECRET = "secret-of-the-file";
+const SECRET_PROXY = `http://me:${FILE_SECRET}@proxy.invalid:3128`;
+
+/** The authorities that files may name, as PEM, by their paths on the host. */
+export const AUTHORITY_FILES = { "~/trust/root.pem": ROOT, "~/trust/issuing.pem": ISSUING };
 
 /** A value of each key that a random machine file may have; what a file leaves out has its default. */
 const users = fc.record({
@@ -66,6 +74,59 @@ const daemon = fc.record({
   "shutdown-timeout": fc.constantFrom(15, 20),
 }, { requiredKeys: [] });
 
+const daemonProxy = fc.constantFrom("", "http://proxy.invalid:3128", "http://127.0.0.1:3128", SECRET_PROXY);
+
+const network = fc.record({
+  proxy: fc.record({
+    inherit: fc.boolean(),
+    http: daemonProxy,
+    https: daemonProxy,
+    except: fc.subarray([".corp.invalid", "10.0.0.0/8"]),
+  }, { requiredKeys: [] }),
+  caCerts: fc.record({ host: fc.boolean(), files: fc.subarray(Object.keys(AUTHORITY_FILES)) }, {
+    requiredKeys: [],
+  }),
+});
+
+const certificates = fc.constantFrom(
+  {},
+  { ca: "~/trust/root.pem" },
+  { ca: "~/trust/root.pem", cert: "~/trust/client.pem", key: "~/trust/client.key" },
+);
+
+/** Registries by their hosts; of docker.io alone dockerd knows mirrors. */
+const registries = fc.record({
+  "docker.io": fc.record({
+    mirrors: fc.constantFrom(["https://mirror.invalid"], ["https://a.invalid", "http://b.invalid:5000"]),
+    credentials: fc.constantFrom("none", "host"),
+  }, { requiredKeys: [] }),
+  "localhost:5000": fc.record({ insecure: fc.boolean() }),
+  "registry.corp.invalid": fc.record({ certificates, credentials: fc.constantFrom("none", "host") }, {
+    requiredKeys: [],
+  }),
+  "other.invalid:8443": fc.record({ mirrors: fc.constant(["https://mirror.invalid/other"]) }),
+}, { requiredKeys: [] });
+
+/** As often as they are met. */
+const engine = fc.oneof(
+  { weight: 6, arbitrary: fc.constant("docker") },
+  { weight: 3, arbitrary: fc.constant("containerd") },
+  { weight: 1, arbitrary: fc.constant("none") },
+);
+
+const containerd = fc.record({
+  nerdctl: fc.boolean(),
+  cri: fc.constantFrom("auto", true, false),
+  snapshotter: fc.constantFrom("overlayfs", "native"),
+  config: fc.constantFrom(
+    {},
+    { debug: { level: "debug" } },
+    { debug: { level: "debug" }, grpc: { max_recv_message_size: 1024 } },
+    { plugins: { "io.containerd.grpc.v1.cri": { sandbox_image: "pause.invalid/pause:1" } } },
+    { oom_score: 0, plugins: { "io.containerd.gc.v1.scheduler": { startup_delay: "1s" } } },
+  ),
+}, { requiredKeys: [] });
+
 const disks = fc.uniqueArray(
   fc.record({
     name: fc.constantFrom("more", "scratch"),
@@ -99,6 +160,10 @@ const parts = fc.record({
   files,
   provision,
   daemon,
+  engine,
+  registries,
+  containerd,
+  network,
   mounts,
   sysctl,
   env,
@@ -131,9 +196,21 @@ export const machineFile: fc.Arbitrary<FileKeys> = parts.map((it): FileKeys => {
     provision: it.provision.map(stepOf),
     mounts: it.mounts,
     ssh: { config: it.config },
-    runtime: { docker: { daemon: it.daemon, context: { current: it.current } } },
+    network: it.network,
+    runtime: {
+      engine: it.engine,
+      registries: registriesFor(it.engine, it.registries),
+      docker: { daemon: it.daemon, context: { current: it.current } },
+      containerd: it.containerd,
+    },
   };
 });
+
+/** dockerd knows mirrors of Docker's own registry alone. */
+function registriesFor(engine: string, registries: Readonly<Record<string, Json>>): Json {
+  const { "other.invalid:8443": other, ...both } = registries;
+  return engine === "docker" || other === undefined ? both : registries;
+}
 
 /** A disk's place is its own. */
 function apart<T extends { readonly target: string }>(disks: readonly T[]): readonly T[] {
@@ -157,4 +234,11 @@ function stepOf({ check, run, ...step }: {
 export function quiet(keys: FileKeys): FileKeys {
   const steps = keys["provision"] as readonly { readonly [key: string]: Json }[];
   return { ...keys, provision: steps.map((step) => ({ ...step, when: "changed" })) };
+}
+
+/** The same file with another engine. */
+export function withEngine(keys: FileKeys, engine: Engine): FileKeys {
+  const { registries, ...runtime } = keys["runtime"] as { readonly [key: string]: Json };
+  const known = registriesFor(engine, registries as { readonly [key: string]: Json });
+  return { ...keys, runtime: { ...runtime, registries: known, engine } };
 }

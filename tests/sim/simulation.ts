@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { applyMachine } from "../../lib/apply/apply.ts";
 import { diffMachine } from "../../lib/apply/diff.ts";
 import type { ApplyEvent } from "../../lib/apply/events.ts";
@@ -8,13 +8,17 @@ import type { ApplyOptions, DiffResult, Outcome } from "../../lib/apply/types.ts
 import { stopMachine } from "../../lib/apply/power.ts";
 import { loadMachines } from "../../lib/config/load.ts";
 import type { Json, LoadedMachine } from "../../lib/config/types.ts";
+import { derBlocks, readCertificate } from "../../lib/host/certificates.ts";
 import { type MachineFolder, machineFolder } from "../../lib/host/paths.ts";
 import type { HostFacts } from "../../lib/host/system.ts";
 import { EFFECTS } from "../../lib/plan/effects.ts";
 import type { Effect, Plan } from "../../lib/plan/types.ts";
+import { LEAF } from "../unit/certificates_fixture.ts";
 import { type Course, Effects, type Fate } from "./effects.ts";
 import { HostFiles } from "./host_files.ts";
 import { SimHost } from "./host.ts";
+import { type HostSetting, NO_SETTING } from "./host_setting.ts";
+import { AUTHORITY_FILES } from "./machines.ts";
 import { type MachineState, stateOf, withoutWhatStays } from "./state.ts";
 
 /** A machine file as its keys and values. */
@@ -35,8 +39,16 @@ export type ApplyWish = Partial<Pick<ApplyOptions, "dryRun" | "targets" | "expec
 export const NAME = "dev";
 const NEVER = new AbortController().signal;
 
+/** Files of the host that machine files name, below the home folder. */
+const FILES: Readonly<Record<string, string>> = {
+  "notes/source": "from the host\n",
+  "trust/client.pem": LEAF,
+  "trust/client.key": "-----BEGIN PRIVATE KEY-----\nbm90IHJlYWxseQ==\n-----END PRIVATE KEY-----\n",
+  ...Object.fromEntries(Object.entries(AUTHORITY_FILES).map(([path, pem]) => [path.slice("~/".length), pem])),
+};
+
 /** The computer that machine files are held against. */
-const FACTS: Omit<HostFacts, "home"> = {
+const FACTS: Omit<HostFacts, "home" | "proxy"> = {
   os: "linux",
   arch: "x86_64",
   cpus: 8,
@@ -50,6 +62,7 @@ const FACTS: Omit<HostFacts, "home"> = {
 export class Simulation implements AsyncDisposable {
   readonly effects: Effects;
   #host: SimHost;
+  #setting: HostSetting = NO_SETTING;
   readonly #files: HostFiles;
 
   private constructor(effects: Effects, files: HostFiles) {
@@ -79,12 +92,30 @@ export class Simulation implements AsyncDisposable {
     return machineFolder(NAME);
   }
 
-  /** Another computer, on which no machine has ever been. */
+  /** Another computer of the same setting, on which no machine has ever been. */
   async clear(): Promise<void> {
     await this.#files.clear();
     this.#host = new SimHost(this.effects);
-    for (const folder of ["work", "notes"]) mkdirSync(join(this.#files.home, folder), { recursive: true });
-    writeFileSync(join(this.#files.home, "notes", "source"), "from the host\n");
+    for (const [path, content] of Object.entries(FILES)) {
+      mkdirSync(join(this.home, dirname(path)), { recursive: true });
+      writeFileSync(join(this.home, path), content);
+    }
+    mkdirSync(join(this.home, "work"), { recursive: true });
+    this.setHost(this.#setting);
+  }
+
+  /** Changes what there is to be taken over from this computer. */
+  setHost(setting: HostSetting): void {
+    this.#setting = setting;
+    this.#files.setProxy(setting.proxy);
+    this.#host.authorities = setting.authorities.flatMap((pem) =>
+      derBlocks(new TextEncoder().encode(pem)).map(readCertificate)
+    );
+    this.#host.logins = Object.fromEntries(
+      Object.entries(setting.logins).map((
+        [host, { user, password }],
+      ) => [host, { auth: btoa(`${user}:${password}`) }]),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -94,7 +125,11 @@ export class Simulation implements AsyncDisposable {
   /** Reads a machine file. @throws AssertionError when it has problems */
   async load(keys: FileKeys | string): Promise<LoadedMachine> {
     const text = typeof keys === "string" ? keys : JSON.stringify({ name: NAME, ...keys });
-    const result = await loadMachines({ stdin: true, text }, { ...FACTS, home: this.#files.home });
+    const result = await loadMachines({ stdin: true, text }, {
+      ...FACTS,
+      home: this.#files.home,
+      proxy: this.#setting.proxy,
+    });
     assert.ok(result.ok, result.ok ? "" : JSON.stringify(result.problems));
     return result.machines[0]!;
   }

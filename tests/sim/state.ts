@@ -16,6 +16,9 @@ export interface MachineState {
   readonly mounts: readonly string[];
   readonly units: readonly string[];
   readonly dockerd: unknown;
+  /** What services get that start. */
+  readonly environment: string;
+  readonly containerd: unknown;
   readonly owned: { readonly files: readonly string[]; readonly applied: readonly string[] };
   readonly sizes: Readonly<Record<string, readonly [number, number]>>;
   readonly vm: unknown;
@@ -24,6 +27,8 @@ export interface MachineState {
 }
 
 const OWN = "/var/lib/machine/";
+/** Files in which several have lines, in the order in which they came. */
+const UNORDERED = new Set(["/etc/environment", "/etc/group", "/etc/passwd"]);
 
 /** The machine as it is now. */
 export function stateOf(host: SimHost, folder: MachineFolder): MachineState {
@@ -41,7 +46,9 @@ export function stateOf(host: SimHost, folder: MachineFolder): MachineState {
     hostname: guest.kernel.hostname,
     mounts: guest.view.mounts.map(({ target, type, writable }) => `${target} ${type} ${writable}`).sort(),
     units: guest.systemd.active(),
-    dockerd: guest.systemd.dockerd.inForce,
+    containerd: guest.systemd.isActive("containerd.service") ? guest.systemd.containerd.inForce : undefined,
+    dockerd: guest.systemd.isActive("docker.service") ? guest.systemd.dockerd.inForce : undefined,
+    environment: guest.systemd.environment,
     owned: ownedBy(guest),
     sizes: Object.fromEntries(sizes),
     agent: { ...host.agentConfig(folder), root: undefined },
@@ -68,7 +75,8 @@ function entriesOf(guest: SimGuest): Record<string, unknown> {
 function plain(path: string, entry: Entry | undefined): unknown {
   if (entry?.kind !== "file") return entry;
   const { content, mode, owner } = entry;
-  const lines = path === "/etc/passwd" || path === "/etc/group" ? content.split("\n").sort() : undefined;
+  if (path.endsWith("/.docker/config.json")) return { content: JSON.parse(content), mode, owner };
+  const lines = UNORDERED.has(path) ? content.split("\n").sort() : undefined;
   const text = content.replace(/ssh-ed25519 \S+/g, "KEY").replace(/by-uuid\/\S+/g, "by-uuid/UUID");
   return { content: lines ?? text, mode, owner };
 }
@@ -82,9 +90,12 @@ function ownedBy(guest: SimGuest): MachineState["owned"] {
   };
 }
 
-/** The state without what is meant to outlive a change: homes, data, what commands of the user did. */
+/**
+ * The state without what is meant to outlive a change: homes, data, what commands of the user did, and the places of
+ * the data disk, which is mounted there until the next boot.
+ */
 export function withoutWhatStays({ entries, ...state }: MachineState): unknown {
-  const stays = /^\/home\/|^\/opt\/did/;
+  const stays = /^\/home\/|^\/opt\/did|^\/var\/lib\/(?:buildkit|cni|nerdctl)$/;
   return {
     ...state,
     entries: Object.fromEntries(Object.entries(entries).filter(([path]) => !stays.test(path))),

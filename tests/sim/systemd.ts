@@ -1,4 +1,5 @@
 import type { GuestUnit } from "../../lib/guest/query.ts";
+import { Containerd } from "./containerd.ts";
 import { Dockerd } from "./dockerd.ts";
 import type { Mounted, Tree, View } from "./tree.ts";
 
@@ -32,10 +33,16 @@ export class Systemd {
   #known = new Map<string, string | undefined>();
   readonly #running = new Map<string, Running>();
   readonly dockerd: Dockerd;
+  readonly containerd: Containerd;
   /** Why a unit failed, by its name. */
   readonly journal = new Map<string, string>();
+  /** How often a daemon of an engine was stopped while it ran. */
+  engineStops = 0;
   #invocations = 0;
   readonly #boot: string;
+
+  /** The configuration of services' environment that is in force. */
+  environment = "";
 
   constructor(view: View, hardware: Hardware, at: { readonly clock: () => number; readonly boot: string }) {
     this.#view = view;
@@ -43,10 +50,12 @@ export class Systemd {
     this.#clock = at.clock;
     this.#boot = at.boot;
     this.dockerd = new Dockerd(view);
+    this.containerd = new Containerd(view);
   }
 
   /** Starts what the boot wants; a mount that cannot be made does not hold it up. */
   boot(): void {
+    this.#readEnvironment();
     for (const target of ["local-fs", "sysinit", "sockets", "multi-user"]) {
       const units = this.#wanted(`${target}.target`);
       for (const unit of [...units.filter(isMount).sort(), ...units.filter((it) => !isMount(it)).sort()]) {
@@ -57,6 +66,13 @@ export class Systemd {
 
   reload(): void {
     this.#known = new Map();
+    this.#readEnvironment();
+  }
+
+  /** What every service gets that starts from now on. */
+  #readEnvironment(): void {
+    const entry = this.#view.follow("/etc/systemd/system.conf.d/machine-proxy.conf");
+    this.environment = entry?.kind === "file" ? entry.content : "";
   }
 
   /** As `systemctl show` has it. */
@@ -112,7 +128,7 @@ export class Systemd {
     if (this.#running.has(unit)) return undefined;
     const text = this.#text(unit);
     if (text === undefined) return `Unit ${unit} not found.`;
-    const failure = this.#require(unit, text) ?? (isMount(unit) ? this.#mount(text) : this.#run(unit));
+    const failure = this.#require(unit, text) ?? (isMount(unit) ? this.#mount(text) : this.#run(unit, text));
     if (failure !== undefined) {
       this.journal.set(unit, failure);
       return `Job for ${unit} failed. ${failure}`;
@@ -126,6 +142,7 @@ export class Systemd {
   stop(unit: string): void {
     const text = this.#text(unit);
     if (!this.#running.delete(unit)) return;
+    if (unit === "docker.service" || unit === "containerd.service") this.engineStops++;
     if (unit === "docker.socket") this.stop("docker.service");
     if (isMount(unit) && text !== undefined) {
       const target = where(text);
@@ -213,7 +230,8 @@ export class Systemd {
     }).sort();
   }
 
-  #run(unit: string): Failure {
+  #run(unit: string, text: string): Failure {
+    if (unit === "containerd.service") return this.containerd.start(text);
     return unit === "docker.service" ? this.dockerd.start() : undefined;
   }
 

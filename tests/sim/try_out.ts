@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { stringify } from "yaml";
+import { USUAL_SETTING } from "./host_setting.ts";
 import type { AnyProperty } from "./properties/property.ts";
 import { Simulation } from "./simulation.ts";
 
@@ -32,6 +33,7 @@ export async function tryOut(
   const tried = await fc.check(
     fc.asyncProperty(property.samples, async (sample) => {
       if (performance.now() - failedAt > SHRINK_MS) return; // the smallest that was found so far is small enough
+      simulation.setHost(USUAL_SETTING);
       await simulation.clear();
       try {
         await property.holds(simulation, sample);

@@ -11,11 +11,11 @@ import { type MachineFolder, machineFolder } from "../../lib/host/paths.ts";
 import type { BaseImage } from "../../lib/image/types.ts";
 import type { Effect } from "../../lib/plan/types.ts";
 import { agentConfigText } from "../../lib/resources/agent.ts";
-import { dockerSocketOf } from "../../lib/resources/docker/socket.ts";
 import { OWNED_FILE } from "../../lib/resources/owned.ts";
 import type { Platform } from "../../lib/resources/platform.ts";
 import { ensureIdentity } from "../../lib/resources/power.ts";
 import { RecordStore } from "../../lib/resources/record.ts";
+import { engineSocketOf } from "../../lib/resources/sockets.ts";
 import { factsOf, guestOf, MACHINE, platformOf, RECORD, RUNNING } from "./resources_fixture.ts";
 
 const ORIGIN = "/x/machine.yaml";
@@ -95,7 +95,7 @@ export async function makeApplied(): Promise<AppliedMachine> {
       "/etc/sudoers.d/machine": "ada ALL=(ALL) NOPASSWD:ALL\n",
       "/etc/ssh/authorized_keys.d/ada": made.key,
       "/home/ada.guest": "",
-      "/etc/docker/daemon.json": null,
+      "/etc/docker/daemon.json": '{"host-gateway-ip": "192.168.5.2"}',
       "/etc/group": "docker:x:100:ada\n",
     }, { "docker.service": {}, "docker.socket": {}, "containerd.service": {} }),
     package: (name) =>
@@ -178,7 +178,7 @@ export async function makeApplied(): Promise<AppliedMachine> {
     startedAt: "",
     configHash: sha256(agentConfigText(world)),
     guest: { state: "connected", since: "" },
-    sockets: [{ ...dockerSocketOf(folder), listening: true }],
+    sockets: [{ ...engineSocketOf("docker", folder), listening: true }],
     rssMiB: 1,
     counts: { connections: 0, execs: 0 },
   };

@@ -7,9 +7,9 @@ import { machineFolder } from "../../lib/host/paths.ts";
 import { makePlan } from "../../lib/plan/plan.ts";
 import { agentKind } from "../../lib/resources/agent.ts";
 import { dockerContextKind } from "../../lib/resources/docker/context.ts";
-import { dockerSocketKind } from "../../lib/resources/docker/socket.ts";
 import { lookAround } from "../../lib/resources/look.ts";
 import { readRecord, RecordStore } from "../../lib/resources/record.ts";
+import { socketKind } from "../../lib/resources/sockets.ts";
 import { type AppliedMachine, makeApplied, PLAIN_MACHINE } from "./applied_fixture.ts";
 import { fakeContext, GLOBALS } from "./cli_fixture.ts";
 import { RECORD, withHome } from "./resources_fixture.ts";
@@ -18,7 +18,7 @@ import { RECORD, withHome } from "./resources_fixture.ts";
 async function planLines({ platform }: AppliedMachine): Promise<string[]> {
   const world = await makeWorld("dev", PLAIN_MACHINE, platform);
   const look = await lookAround(world, { signal: new AbortController().signal, patienceMs: 0 });
-  const items = await itemsOf(world, look, [agentKind, dockerSocketKind, dockerContextKind]);
+  const items = await itemsOf(world, look, [agentKind, socketKind, dockerContextKind]);
   const { changes } = makePlan(items, { machine: "dev", protect: false });
   return changes.map(({ address, action, reason }) => `${address} ${action} ${reason ?? ""}`.trimEnd());
 }

@@ -45,6 +45,7 @@ const ROLLBACK = {
   dryRun: false,
   ...LOCK,
 };
+const ARTIFACTS = { ...GLOBALS, kind: "artifacts", words: [], to: undefined };
 const DELETE = { ...GLOBALS, kind: "delete", name: undefined, data: false, yes: false, allow: [], ...LOCK };
 
 function parse(line: string): Parsed {
@@ -81,6 +82,16 @@ const COMMAND_LINES: readonly (readonly [line: string, command: unknown])[] = [
   ["diff --refresh-only", { ...DIFF, refreshOnly: true }],
   ["diff --as-yaml", { ...DIFF, asYaml: true }],
   ["diff --from old.yaml -f new.yaml", { ...DIFF, from: "old.yaml", file: "new.yaml" }],
+  ["env", { ...GLOBALS, kind: "env", name: undefined, shell: undefined, unset: false }],
+  ["env dev --shell fish", { ...GLOBALS, kind: "env", name: "dev", shell: "fish", unset: false }],
+  ["env --unset -o yaml", {
+    ...GLOBALS,
+    kind: "env",
+    name: undefined,
+    shell: undefined,
+    unset: true,
+    output: "yaml",
+  }],
   ["history dev -o yaml", { ...GLOBALS, kind: "history", name: "dev", output: "yaml" }],
   ["rollback", ROLLBACK],
   ["rollback 7 -m dev --dry-run", { ...ROLLBACK, number: 7, machine: "dev", dryRun: true }],
@@ -100,6 +111,23 @@ const COMMAND_LINES: readonly (readonly [line: string, command: unknown])[] = [
   ["exec -- -odd", { ...GLOBALS, kind: "exec", words: ["-odd"] }],
   ["exec sh -- -c", { ...GLOBALS, kind: "exec", words: ["sh", "--", "-c"] }],
   ["exec exec apply", { ...GLOBALS, kind: "exec", words: ["exec", "apply"] }],
+  ["nerdctl", { ...GLOBALS, kind: "nerdctl", words: [] }],
+  ["nerdctl -m x run --rm -it bb sh", {
+    ...GLOBALS,
+    kind: "nerdctl",
+    machine: "x",
+    words: ["run", "--rm", "-it", "bb", "sh"],
+  }],
+  ["nerdctl -- --namespace k8s.io ps", {
+    ...GLOBALS,
+    kind: "nerdctl",
+    words: ["--namespace", "k8s.io", "ps"],
+  }],
+  ["ctr -m x images ls", { ...GLOBALS, kind: "ctr", machine: "x", words: ["images", "ls"] }],
+  ["ctr -- -n moby tasks ls", { ...GLOBALS, kind: "ctr", words: ["-n", "moby", "tasks", "ls"] }],
+  ["artifacts list -f x.yaml", { ...ARTIFACTS, task: "list", file: "x.yaml" }],
+  ["artifacts fetch a b --to /srv", { ...ARTIFACTS, task: "fetch", words: ["a", "b"], to: "/srv" }],
+  ["artifacts verify /srv -o json", { ...ARTIFACTS, task: "verify", words: ["/srv"], output: "json" }],
   ["validate -f x.yaml", { ...GLOBALS, kind: "validate", file: "x.yaml" }],
   ["schema", { ...GLOBALS, kind: "schema", of: "machine" }],
   ["schema plan", { ...GLOBALS, kind: "schema", of: "plan" }],
@@ -163,6 +191,12 @@ const MISTAKES: readonly (readonly [line: string, message: RegExp, hint: RegExp]
   ["apply -m", /"-m" requires "NAME"$/, /machine apply --help/],
   ["apply -m x -m y", /"-m" cannot be used multiple times$/, /machine apply --help/],
   ["-m status", /^No matching command/, /machine --help/],
+  ["artifacts", /"list", "fetch", and "verify"|^Missing|TASK/, /machine artifacts --help/],
+  ["artifacts bring", /"fetch", and "verify", but got "bring"$/, /machine artifacts --help/],
+  ["artifacts list nerdctl", /^machine artifacts list takes no names$/, /machine artifacts --help/],
+  ["artifacts verify a b", /^machine artifacts verify takes one folder$/, /machine artifacts --help/],
+  ["artifacts verify --to x", /^"--to" is not for machine artifacts verify$/, /fetch --to FOLDER/],
+  ["artifacts list -o yaml", /^"-o yaml" is not for machine artifacts$/, /only read/],
   ["exec", /^The command to run is missing$/, /machine exec uname -a/],
   ["exec -m x", /^The command to run is missing$/, /machine shell/],
 ];

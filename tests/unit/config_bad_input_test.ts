@@ -84,7 +84,7 @@ const ROWS: readonly Row[] = [
   ["a mode that is a number", "files: [{path: /a, content: x, mode: 0644}]", [
     "1:38 files[0].mode Must be a text, but is the number 644 in YAML",
   ], /"0644"/],
-  ["a block of a later version", "name: dev\nnetwork: {}\n", ["2:1 network Is not supported yet"], /Remove/],
+  ["a block of a later version", "name: dev\nports: {}\n", ["2:1 ports Is not supported yet"], /Remove/],
   ["repositories", "packages: {repositories: []}\n", ["1:12 packages.repositories Is not supported yet"]],
   [
     "an engine of a later version",
@@ -92,8 +92,8 @@ const ROWS: readonly Row[] = [
     ['1:10 runtime "podman" is not supported yet'],
     /docker/,
   ],
-  ["the same in the long form", "runtime: {engine: none}", [
-    '1:19 runtime.engine "none" is not supported yet',
+  ["the same in the long form", "runtime: {engine: podman}", [
+    '1:19 runtime.engine "podman" is not supported yet',
   ]],
   ["a misspelt engine", "runtime: dokcer", [/^1:10 runtime Must be one of .*, but is "dokcer"$/], /"docker"/],
   ["a number as engine", "runtime: 5", [
@@ -110,6 +110,18 @@ const ROWS: readonly Row[] = [
   ["a misspelt key in the image", "vm: {image: {nmae: debian-13}}", [
     '1:14 vm.image.nmae Unknown key "nmae"',
   ]],
+  [
+    "keys of containerd that are not the file's",
+    "runtime:\n  containerd:\n    config:\n      version: 3\n      grpc: {address: /x}\n" +
+    '      plugins: {"io.containerd.grpc.v1.cri": {registry: {mirrors: {}}, a: [1, null]}}\n',
+    [
+      /^4:7 runtime\.containerd\.config\.version "version" is the format/,
+      /^5:14 runtime\.containerd\.config\.grpc\.address "address" would hide containerd/,
+      /^6:58 runtime\.containerd\.config\.plugins\["io\.containerd\.grpc\.v1\.cri"\]\.registry\.mirrors "mirrors" is set/,
+      /^6:79 runtime\.containerd\.config\.plugins\["io\.containerd\.grpc\.v1\.cri"\]\.a\[1\] TOML.* has no null/,
+    ],
+    /runtime\.registries/,
+  ],
   ["keys that stop dockerd", "runtime:\n  docker:\n    daemon: {hosts: [a], containerd: /x}\n", [
     /^3:14 runtime.docker.daemon.hosts "hosts" keeps dockerd from starting/,
     /^3:26 runtime.docker.daemon.containerd "containerd" keeps dockerd from starting/,

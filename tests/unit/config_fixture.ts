@@ -42,6 +42,7 @@ export async function makeTestHost(facts: Partial<HostFacts> = {}): Promise<Test
     uid: 1000,
     home,
     timezone: "Europe/Berlin",
+    proxy: { http: "", https: "", except: [] },
     ...facts,
   };
   return {

@@ -39,11 +39,15 @@ Deno.test("loadMachines() fills every default", async () => {
     files: [],
     sysctl: {},
     modules: [],
+    network: { proxy: { inherit: true, except: [] }, caCerts: { host: true, files: [] } },
     runtime: {
       engine: "docker",
+      registries: [],
       docker: { daemon: {}, context: { name: "machine-default", current: true } },
+      containerd: { cri: true, snapshotter: "overlayfs", nerdctl: true, config: {} },
     },
     provision: [],
+    artifacts: { mirror: "official", offline: false },
     ssh: { port: 0, agent: false, config: false },
   });
 });

@@ -37,7 +37,7 @@ Deno.test("renderFieldReference() says value, default, effect, support and merge
     /change: `live` \(keys that dockerd reloads\), `service` \(keys that it reads when it starts\)/,
   );
   assert.match(entryOf("vm.cpus"), /default: 4, or all that the host has/);
-  assert.match(entryOf("runtime.engine"), /_For now `docker`\._/);
+  assert.match(entryOf("runtime.engine"), /_For now `docker`, `containerd` or `none`\._/);
 });
 
 Deno.test("renderFieldReference() marks a key as not supported when one above it is not", () => {

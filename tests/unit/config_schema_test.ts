@@ -1,13 +1,23 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { z } from "zod";
 import { parse } from "yaml";
 import { machineJsonSchema, renderMachineSchema } from "../../lib/config/json_schema.ts";
 import { machineFile } from "../../lib/config/schema/machine.ts";
 import { listFields } from "../../lib/config/schema/walk.ts";
+import { LEAF, ROOT } from "./certificates_fixture.ts";
 import { loadMachine, makeTestHost } from "./config_fixture.ts";
 
+/** What the full file names beside itself. */
+const PEM_FILES = {
+  "corp-ca.pem": ROOT,
+  "client.pem": LEAF,
+  "client.key": generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey
+    .export({ type: "pkcs8", format: "pem" }).toString(),
+};
+
 const FULL = new URL("./fixtures/full.yaml", import.meta.url);
-const PROFILE = new URL("../../profiles/docker.yaml", import.meta.url);
+const PROFILES = new URL("../../profiles/", import.meta.url);
 
 /** The JSON Schema as a validator of its own, made from the schema's text and nothing else. */
 function validator() {
@@ -42,7 +52,7 @@ function hasKey(value: unknown, path: string): boolean {
 
 Deno.test("loadMachines() refuses of the full file only what is not supported yet or not on this host", async () => {
   await using host = await makeTestHost();
-  await host.write({ ".gitconfig": "[user]\n", "team.yaml": "env: {A: a}\n" });
+  await host.write({ ".gitconfig": "[user]\n", "team.yaml": "env: {A: a}\n", ...PEM_FILES });
   const path = `${host.home}/machine.yaml`;
   await Deno.copyFile(FULL, path);
   const result = await loadMachine({ path }, host.facts);
@@ -116,7 +126,7 @@ Deno.test("schemas/machine.v1.schema.json is what the code says", async () => {
 });
 
 Deno.test("machineJsonSchema() accepts the full file and the profile", async () => {
-  for (const url of [FULL, PROFILE]) {
+  for (const url of [FULL, ...["docker", "containerd"].map((name) => new URL(`${name}.yaml`, PROFILES))]) {
     const result = validator().safeParse(parse(await Deno.readTextFile(url)));
     assert.deepEqual(result.error?.issues ?? [], [], url.pathname);
   }
@@ -160,25 +170,25 @@ Deno.test("machineJsonSchema() tells editors what a key does", () => {
   assert.doesNotMatch(text, /9007199254740991/);
 });
 
-Deno.test("profiles/docker.yaml mounts the home folder and the one it is called in", async () => {
-  await using host = await makeTestHost();
-  const before = Deno.env.get("PWD");
-  const mountsFrom = async (folder: string) => {
-    Deno.env.set("PWD", folder);
-    const result = await loadMachine({ path: PROFILE.pathname }, host.facts);
-    assert.ok(result.ok, JSON.stringify(result));
-    assert.deepEqual([result.loaded.machine.name, result.loaded.machine.runtime.engine], [
-      "docker",
-      "docker",
-    ]);
-    return result.loaded.machine.mounts.map((it) => [it.source, it.target, it.writable]);
-  };
-  try {
-    const inside = `${host.home}/src`;
-    assert.deepEqual(await mountsFrom(inside), [[host.home, host.home, true], [inside, inside, true]]);
-    assert.deepEqual(await mountsFrom(host.home), [[host.home, host.home, true]]);
-  } finally {
-    if (before === undefined) Deno.env.delete("PWD");
-    else Deno.env.set("PWD", before);
-  }
-});
+for (const engine of ["docker", "containerd"]) {
+  Deno.test(`profiles/${engine}.yaml mounts the home folder and the one it is called in`, async () => {
+    await using host = await makeTestHost();
+    const before = Deno.env.get("PWD");
+    const mountsFrom = async (folder: string) => {
+      Deno.env.set("PWD", folder);
+      const result = await loadMachine({ path: new URL(`${engine}.yaml`, PROFILES).pathname }, host.facts);
+      assert.ok(result.ok, JSON.stringify(result));
+      const { machine } = result.loaded;
+      assert.deepEqual([machine.name, machine.runtime.engine], [engine, engine]);
+      return machine.mounts.map((it) => [it.source, it.target, it.writable]);
+    };
+    try {
+      const inside = `${host.home}/src`;
+      assert.deepEqual(await mountsFrom(inside), [[host.home, host.home, true], [inside, inside, true]]);
+      assert.deepEqual(await mountsFrom(host.home), [[host.home, host.home, true]]);
+    } finally {
+      if (before === undefined) Deno.env.delete("PWD");
+      else Deno.env.set("PWD", before);
+    }
+  });
+}

@@ -124,6 +124,7 @@ Deno.test("operations that may fail do not end the script", () =>
 /** Every operation in its forms; one that is missing here does not compile. */
 const EVERY: { readonly [K in GuestOp["op"]]: readonly Extract<GuestOp, { readonly op: K }>[] } = {
   "write": [{ op: "write", files: [file("/tmp/a'b", "x")] }],
+  "move-in": [{ op: "move-in", name: "a'b", path: "/a b/c", mode: "0755" }],
   "keep": [{ op: "keep", path: "/a b" }],
   "put-back": [{ op: "put-back", path: "/a b" }],
   "drop-kept": [{ op: "drop-kept", path: "/a b" }],
@@ -144,6 +145,7 @@ const EVERY: { readonly [K in GuestOp["op"]]: readonly Extract<GuestOp, { readon
   "login": [{ op: "login", login: { name: "ada", uid: 1000, shell: "/bin/bash", home: "/home/ada.guest" } }],
   "remove-login": [{ op: "remove-login", name: "ada" }],
   "join-group": [{ op: "join-group", user: "ada", group: "docker" }],
+  "leave-group": [{ op: "leave-group", user: "ada", group: "docker" }],
   "set-sysctl": [{ op: "set-sysctl", key: "vm.swappiness", value: "1" }],
   "find-module": [{ op: "find-module", name: "x" }],
   "load-module": [{ op: "load-module", name: "x" }],
@@ -154,7 +156,13 @@ const EVERY: { readonly [K in GuestOp["op"]]: readonly Extract<GuestOp, { readon
   "grow-filesystem": [{ op: "grow-filesystem", device: "/dev/x" }],
   "run-file": [{ op: "run-file", file: "/a b", log: "/l", as: "ada" }],
   "run-check": [{ op: "run-check", file: "/a b", as: "ada" }],
+  "refresh-authorities": [{ op: "refresh-authorities" }],
   "check-dockerd": [{ op: "check-dockerd", path: "/x" }],
+  "check-containerd": [{ op: "check-containerd", path: "/a b" }],
+  "check-plugin": [{ op: "check-plugin", id: "cri" }],
+  "list-tasks": [{ op: "list-tasks" }],
+  "end-tasks": [{ op: "end-tasks", only: "moby" }, { op: "end-tasks", except: "moby" }, { op: "end-tasks" }],
+  "resume-tasks": [{ op: "resume-tasks" }],
   "journal": [{ op: "journal", unit: "x" }],
   "clock": [{ op: "clock" }],
 };
@@ -399,3 +407,15 @@ function failingPrograms(guest: FolderGuest): Promise<string> {
   const others = ["modprobe", "modinfo", "resize2fs", "dockerd", "apt-get", "apt-mark", "runuser"];
   return programs(guest, Object.fromEntries([...names, ...others].map((name) => [name, "exit 1"])));
 }
+
+Deno.test("leave-group: takes a login out of a group that it is in, and leaves every other one alone", () =>
+  inFolderGuest(async (guest) => {
+    guest.programs = await programs(guest, {
+      id: 'case $2 in ada) echo "ada docker-users docker";; bob) echo "bob docker-users";; *) exit 1;; esac',
+      gpasswd: 'echo "$*" >>"$0.told"',
+    });
+    for (const user of ["ada", "bob", "nobody-of-that-name"]) {
+      await done(guest, { op: "leave-group", user, group: "docker" });
+    }
+    assert.equal(await textOf(guest.path("bin/gpasswd.told")), "-d ada docker\n");
+  }));

@@ -277,6 +277,27 @@ Deno.test("parseAnswer() of packages and checks that is cut anywhere takes nothi
     assert.deepEqual(facts.check("b"), { state: "present", value: true });
   }));
 
+Deno.test("queryScript() finds lines as a whole, in the file that was meant", () =>
+  inFolder("query-", async (folder) => {
+    const [one, two, none] = ["one", "two: x", "none"].map((name) => join(folder, name));
+    await Deno.writeTextFile(one!, "a+b/c=\nlonger a+b/c=\n-dash\n");
+    await Deno.writeTextFile(two!, "other");
+    const lines = [
+      [one!, "a+b/c=", true],
+      [one!, "-dash", true],
+      [one!, "b/c", false],
+      [one!, "other", false],
+      [two!, "other", true],
+      [none!, "other", false],
+    ] as const;
+    const facts = await ask({ lines: lines.map(([path, line]) => ({ path, line })) }, { folder });
+    for (const [path, line, value] of lines) {
+      assert.deepEqual(facts.line(path, line), { state: "present", value }, `${path} ${line}`);
+    }
+    assert.equal(parseAnswer("").line(one!, "-dash").state, "unknown");
+    assert.equal(parseAnswer("@@machine:lines\n").line(one!, "-dash").state, "unknown");
+  }));
+
 Deno.test("queryScript() starts a fixed number of programs, however much it asks", () =>
   inFolder("query-", async (folder) => {
     const log = join(folder, "started");
@@ -291,6 +312,7 @@ Deno.test("queryScript() starts a fixed number of programs, however much it asks
       await ask({
         files: names.map((name) => `/etc/${name}`),
         hashes: names.map((name) => `/usr/${name}`),
+        lines: names.map((name) => ({ path: `/etc/${name}`, line: name })),
         units: names.map((name) => `${name}.service`),
         packages: names,
         checks: names.flatMap((name) => [

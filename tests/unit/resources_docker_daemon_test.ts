@@ -5,10 +5,10 @@ import {
   type DaemonConfig,
   type DaemonState,
   daemonText,
+  parseConfig,
   RELOADABLE,
   withRemovedDefaults,
 } from "../../lib/resources/docker/daemon_config.ts";
-import { parseConfig } from "../../lib/resources/docker/engine.ts";
 
 const state = (file: DaemonState["file"], inForce: DaemonState["inForce"]): DaemonState => ({
   file,

@@ -1,13 +1,15 @@
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Machine } from "../../lib/config/types.ts";
 import type { RunningVm } from "../../lib/drivers/types.ts";
 import type { GuestControl } from "../../lib/guest/control.ts";
-import type { GuestOp, OpsResult } from "../../lib/guest/ops.ts";
+import type { ArrivingFile, GuestOp, OpsResult } from "../../lib/guest/ops.ts";
 import {
   type Fact,
   type GuestFacts,
   type GuestFile,
   type GuestQuery,
+  type GuestStamp,
   type GuestUnit,
 } from "../../lib/guest/query.ts";
 import { sha256 } from "../../lib/host/files.ts";
@@ -66,8 +68,15 @@ export const MACHINE: Machine = {
   files: [],
   sysctl: {},
   modules: [],
-  runtime: { engine: "docker", docker: { daemon: {}, context: { name: "machine-dev", current: true } } },
+  network: { proxy: { inherit: true, except: [] }, caCerts: { host: true, files: [] } },
+  runtime: {
+    engine: "docker",
+    registries: [],
+    docker: { daemon: {}, context: { name: "machine-dev", current: true } },
+    containerd: { cri: true, snapshotter: "overlayfs", nerdctl: true, config: {} },
+  },
   provision: [],
+  artifacts: { mirror: "official", offline: false },
   ssh: { port: 0, agent: false, config: false },
 };
 
@@ -98,9 +107,10 @@ export function worldOf(parts: Partial<World> = {}): World {
       uid: 1000,
       home: "/home/ada",
       timezone: "Europe/Berlin",
+      proxy: { http: "", https: "", except: [] },
     },
     cacheDir: join(Deno.env.get("XDG_CACHE_HOME") ?? "/nowhere", "machine"),
-    platform: thisComputer,
+    platform: platformOf({}),
     ...parts,
   };
 }
@@ -112,18 +122,20 @@ export function machineOf(parts: Partial<Machine>): Machine {
 
 /** Parts of a platform. */
 type PlatformParts =
-  & { readonly [K in "vm" | "disks" | "images" | "agents"]?: Partial<Platform[K]> }
-  & Partial<Pick<Platform, "connect" | "docker">>;
+  & { readonly [K in "vm" | "disks" | "images" | "agents" | "artifacts"]?: Partial<Platform[K]> }
+  & Partial<Pick<Platform, "connect" | "containerdAnswers" | "docker" | "registryLogin" | "trust">>;
 
-/** This computer with parts of it replaced. */
+/** This computer with parts of it replaced; it trusts nothing but its distribution's set. */
 export function platformOf(parts: PlatformParts): Platform {
   return {
     ...thisComputer,
+    trust: () => Promise.resolve({ authorities: [], leftOut: [], unreadable: [] }),
     ...parts,
     vm: { ...thisComputer.vm, ...parts.vm },
     disks: { ...thisComputer.disks, ...parts.disks },
     images: { ...thisComputer.images, ...parts.images },
     agents: { ...thisComputer.agents, ...parts.agents },
+    artifacts: { ...thisComputer.artifacts, ...parts.artifacts },
   };
 }
 
@@ -142,13 +154,14 @@ export function listOf(
 export interface OtherAnswers {
   readonly packages?: Readonly<Record<string, string | null>>;
   readonly checks?: Readonly<Record<string, boolean>>;
+  readonly stamps?: Readonly<Record<string, Partial<GuestStamp> | null>>;
 }
 
 /** A guest's answer: files, states of units, packages, checks; `null` is absent, all that is not named is unknown. */
 export function factsOf(
   files: Readonly<Record<string, FileAnswer>>,
   units: Readonly<Record<string, Partial<GuestUnit> | null>> = {},
-  { packages = {}, checks = {} }: OtherAnswers = {},
+  { packages = {}, checks = {}, stamps = {} }: OtherAnswers = {},
 ): GuestFacts {
   const unknown = { state: "unknown", reason: "the guest did not answer" } as const;
   return {
@@ -160,6 +173,19 @@ export function factsOf(
       const parts = typeof file === "string" ? { text: file } : file;
       const usual = { sha256: sha256(parts.text), mode: "644", owner: "root:root", mtimeMs: 1000 };
       return { state: "present", value: { ...usual, ...parts } };
+    },
+    stamp(path): Fact<GuestStamp> {
+      const stamp = stamps[path];
+      if (stamp === undefined) return unknown;
+      if (stamp === null) return { state: "absent" };
+      const usual = { mode: "755", owner: "root:root", sizeBytes: 9, changed: "1.000000000" };
+      return { state: "present", value: { ...usual, ...stamp } };
+    },
+    line(path, line): Fact<boolean> {
+      const file = files[path];
+      if (file === undefined) return unknown;
+      const text = typeof file === "string" ? file : file?.text ?? "";
+      return { state: "present", value: text.split("\n").includes(line) };
     },
     unit(name): Fact<GuestUnit> {
       const unit = units[name];
@@ -246,6 +272,8 @@ export interface ToldGuest extends GuestControl {
   readonly looks: GuestQuery[];
   /** What each request was to do. */
   readonly requests: (readonly GuestOp[])[];
+  /** What was copied into it. */
+  readonly arrived: ArrivingFile[];
   /** All of that in one list. */
   readonly ops: () => readonly GuestOp[];
 }
@@ -257,9 +285,11 @@ export function guestOf(
 ): ToldGuest {
   const looks: GuestQuery[] = [];
   const requests: (readonly GuestOp[])[] = [];
+  const arrived: ArrivingFile[] = [];
   return {
     looks,
     requests,
+    arrived,
     ops: () => requests.flat(),
     look(query) {
       looks.push(query);
@@ -268,6 +298,10 @@ export function guestOf(
     perform(ops) {
       requests.push(ops);
       return Promise.resolve({ ok: true, code: 0, output: "", ...answer(ops) });
+    },
+    copyIn(file) {
+      arrived.push(file);
+      return Promise.resolve({ ok: true, code: 0, output: "" });
     },
   };
 }
@@ -290,6 +324,7 @@ export function opNames(ops: readonly GuestOp[]): string[] {
 export const NO_GUEST: GuestControl = {
   look: () => Promise.reject(new Error("No guest is needed")),
   perform: () => Promise.reject(new Error("No guest is needed")),
+  copyIn: () => Promise.reject(new Error("No guest is needed")),
 };
 
 /** A step of a plan. */
@@ -324,6 +359,14 @@ export const RICH: Machine = machineOf({
   files: [{ path: "/etc/motd", content: "hello\n", owner: "root:root", mode: "0644" }],
   sysctl: { "vm.swappiness": "10", "net.ipv4.ip_local_port_range": "1024 65000" },
   modules: ["br_netfilter"],
+  network: {
+    proxy: { inherit: true, http: "http://p.test:3128", except: [".corp.test"] },
+    caCerts: { host: true, files: [fileURLToPath(new URL("authority.pem", import.meta.url))] },
+  },
+  runtime: {
+    ...MACHINE.runtime,
+    registries: [{ host: "r.test:5000", mirrors: [], insecure: true, certificates: {}, credentials: "host" }],
+  },
   provision: [
     { name: "first", run: "true", as: "root", when: "changed" },
     { name: "second", run: "true", check: "true", as: "user", when: "always" },

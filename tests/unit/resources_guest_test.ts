@@ -5,13 +5,11 @@ import { hostnameKind } from "../../lib/resources/hostname.ts";
 import { userKind } from "../../lib/resources/user.ts";
 import { OWNED_FILE } from "../../lib/resources/owned.ts";
 import { sha256 } from "../../lib/host/files.ts";
-import { packagesFor } from "../../lib/image/packages.ts";
 import {
   compareOne,
   factsOf,
   guestOf,
   jobOf,
-  linesOf,
   lookOf,
   MACHINE,
   observeOne,
@@ -115,92 +113,6 @@ Deno.test("user: wanted before the machine's keys are made, as after a crash in 
     assert.equal((await userKind.desired(worldOf())).get("user:ada")?.publicKey, "");
   }));
 
-const LOADED = (config: object, invocationId = "run1") =>
-  JSON.stringify({ version: 1, files: {}, applied: { "engine:docker": { invocationId, config } } });
-const GROUP = "docker:x:990:ada\n";
-const UP = { "docker.service": {}, "docker.socket": {}, "containerd.service": {} };
-const DAEMON = "/etc/docker/daemon.json";
-
-const ENGINE_ROWS: readonly (readonly [string, Parameters<typeof factsOf>, readonly string[]])[] = [
-  ["as wanted, never loaded by us", [{ [DAEMON]: null, "/etc/group": GROUP, [OWNED_FILE]: null }, UP], []],
-  ["not installed", [{ [DAEMON]: null, "/etc/group": GROUP, [OWNED_FILE]: null }, {
-    ...UP,
-    "docker.service": null,
-  }], ["absent"]],
-  [
-    "installed and never switched on",
-    [{ [DAEMON]: null, "/etc/group": GROUP, [OWNED_FILE]: null }, {
-      ...UP,
-      "docker.service": { activeState: "inactive", unitFileState: "disabled" },
-    }],
-    ["absent"],
-  ],
-  ["the user is not in the group", [
-    { [DAEMON]: null, "/etc/group": "docker:x:990:\n", [OWNED_FILE]: null },
-    UP,
-  ], ["user live"]],
-  [
-    "one unit is down",
-    [{ [DAEMON]: null, "/etc/group": GROUP, [OWNED_FILE]: null }, {
-      ...UP,
-      "containerd.service": { activeState: "failed" },
-    }],
-    ["containerd.service live"],
-  ],
-  [
-    "the file was edited, the daemon has what we loaded",
-    [{ [DAEMON]: '{"debug": true}', "/etc/group": GROUP, [OWNED_FILE]: LOADED({}) }, UP],
-    ["runtime.docker.daemon.debug live"],
-  ],
-  [
-    "the file was edited and loaded by a restart",
-    [{ [DAEMON]: '{"mtu": 1400}', "/etc/group": GROUP, [OWNED_FILE]: LOADED({}, "run0") }, UP],
-    ["runtime.docker.daemon.mtu service"],
-  ],
-  [
-    "the file is newer than a daemon that we did not load: making it right is a restart",
-    [{ [DAEMON]: '{"debug": true}', "/etc/group": GROUP, [OWNED_FILE]: LOADED({}, "run0") }, {
-      ...UP,
-      "docker.service": { startedMs: 500 },
-    }],
-    ["runtime.docker.daemon.debug live", "runtime.docker.daemon service"],
-  ],
-  ["the file is not JSON", [{ [DAEMON]: "{", "/etc/group": GROUP, [OWNED_FILE]: LOADED({}) }, UP], [
-    "runtime.docker.daemon service",
-  ]],
-  ["the list cannot be read", [{ [DAEMON]: null, "/etc/group": GROUP }, UP], ["unknown"]],
-  ["the file cannot be read", [{ "/etc/group": GROUP, [OWNED_FILE]: null }, UP], ["unknown"]],
-  ["a unit cannot be asked", [{ [DAEMON]: null, "/etc/group": GROUP, [OWNED_FILE]: null }, {
-    "docker.service": {},
-  }], ["unknown"]],
-];
-Deno.test("engine:docker: what is still starting is marked as passing, unless more is wrong with it", () =>
-  withHome(async () => {
-    const files = { [DAEMON]: null, "/etc/group": GROUP, [OWNED_FILE]: null };
-    const seen = async (unit: Parameters<typeof factsOf>[1]) => {
-      const [line] = await linesOf(dockerEngineKind, { look: lookOf(factsOf(files, { ...UP, ...unit })) });
-      return line!.paths.map(({ path, note, isPassing }) => [path, note, isPassing]);
-    };
-    const starting = { activeState: "activating" };
-    const note = "it is still starting";
-    assert.deepEqual(await seen({ "docker.service": starting }), [["docker.service", note, true]]);
-    const disabled = { ...starting, unitFileState: "disabled" };
-    assert.deepEqual(await seen({ "docker.service": disabled }), [["docker.service", note, undefined]]);
-    assert.deepEqual(await seen({ "docker.socket": { activeState: "failed" } }), [[
-      "docker.socket",
-      undefined,
-      undefined,
-    ]]);
-  }));
-
-for (const [name, [files, units], wanted] of ENGINE_ROWS) {
-  Deno.test(`engine:docker: ${name}`, () =>
-    withHome(async () => {
-      const look = lookOf(factsOf(files, units));
-      assert.deepEqual(await compareOne(dockerEngineKind, "engine:docker", { look }), wanted);
-    }));
-}
-
 Deno.test("folders: differences in files and units, each by its name", () =>
   withHome(async () => {
     const wanted = (await foldersKind.desired(worldOf())).get("folders")!;
@@ -244,35 +156,6 @@ Deno.test("folders: without a data disk its units are ours to take away, and onl
       guest.ops().every((op) => op.op !== "retire-unit" || op.keepRunning),
       "nothing is unmounted under running containers",
     );
-  }));
-
-Deno.test("engine:docker: what a restart of the VM brought into force is looked at again before it is changed", () =>
-  withHome(async () => {
-    const list = LOADED({}, "run1");
-    const files = { [DAEMON]: '{"mtu": 1400}\n', "/etc/group": GROUP, [OWNED_FILE]: list };
-    const packages = Object.fromEntries(packagesFor("docker").map((name) => [name, "1"]));
-    const now = factsOf(files, { ...UP, "docker.service": { invocationId: "run2" } }, { packages });
-    const guest = guestOf(now);
-    const job = jobOf("engine:docker", guest, {
-      // Before the restart dockerd had our own configuration in force, though the file was edited already.
-      look: lookOf(factsOf(files, UP)),
-    });
-    await dockerEngineKind.apply(job, { daemon: {}, user: "ada" });
-    const names = opNames(guest.ops());
-    assert.ok(names.includes("systemctl restart docker.service"), names.join("\n"));
-    assert.ok(names.includes(`put-back ${DAEMON}`), names.join("\n"));
-    assert.ok(!names.some((name) => name.startsWith("install-packages")), names.join("\n"));
-  }));
-
-Deno.test("engine:docker: installs what is missing of its packages", () =>
-  withHome(async () => {
-    const files = { [DAEMON]: null, "/etc/group": GROUP, [OWNED_FILE]: null };
-    const packages = Object.fromEntries(
-      packagesFor("docker").map((name, index) => [name, index ? "1" : null]),
-    );
-    const guest = guestOf(factsOf(files, UP, { packages }));
-    await dockerEngineKind.apply(jobOf("engine:docker", guest), { daemon: {}, user: "ada" });
-    assert.deepEqual(opNames(guest.ops())[0], `install-packages ${packagesFor("docker").join(" ")}`);
   }));
 
 Deno.test("user: another name is another login: the former one goes, its home and the rule of the new one stay", () =>

@@ -127,7 +127,7 @@ Deno.test({
 });
 
 function contextWorld(current: boolean, name = "machine-dev"): World {
-  const runtime = { engine: "docker", docker: { daemon: {}, context: { name, current } } } as const;
+  const runtime = { ...MACHINE.runtime, docker: { daemon: {}, context: { name, current } } };
   return worldOf({ machine: { ...MACHINE, runtime } });
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { kindOf } from "../../lib/apply/steps.ts";
 import { effectOf } from "../../lib/config/effects.ts";
 import { EFFECTS } from "../../lib/plan/effects.ts";
+import type { World } from "../../lib/resources/contract.ts";
 import { OWNED_FILE } from "../../lib/resources/owned.ts";
 import { KINDS } from "../../lib/resources/registry.ts";
 import {
@@ -16,12 +17,19 @@ import {
 } from "./resources_fixture.ts";
 
 const GUEST_KINDS = KINDS.filter(({ realm }) => realm === "guest");
-const world = () => worldOf({ machine: RICH });
+/** What a machine has only with this engine instead of docker. */
+const OF_CONTAINERD = ["engine:containerd", "nerdctl"];
+
+/** A world in which something of a kind is wanted: of engines there is one at a time. */
+function worldFor({ kind }: { readonly kind: string }): World {
+  const engine = OF_CONTAINERD.includes(kind) ? "containerd" : "docker";
+  return worldOf({ machine: { ...RICH, runtime: { ...RICH.runtime, engine } } });
+}
 
 for (const kind of KINDS) {
   Deno.test(`${kind.kind}: what a look finds after it was applied is no difference`, () =>
     withHome(async () => {
-      const desired = [...await kind.desired(world())];
+      const desired = [...await kind.desired(worldFor(kind))];
       assert.ok(desired.length > 0, "the machine of this test has something of every kind");
       for (const [address, wanted] of desired) {
         assert.deepEqual(kind.compare(wanted, kind.expected(wanted)), [], address);
@@ -36,7 +44,7 @@ for (const kind of KINDS) {
 
   Deno.test(`${kind.kind}: depends on what is done before it, and points at a key of the file`, () =>
     withHome(async () => {
-      for (const [address, wanted] of await kind.desired(world())) {
+      for (const [address, wanted] of await kind.desired(worldFor(kind))) {
         for (const needed of kind.dependsOn(address, wanted)) {
           const other = kindOf(needed);
           const place = (of: typeof kind, it: string, want: unknown) => [
@@ -44,7 +52,7 @@ for (const kind of KINDS) {
             want === undefined ? 0 : of.order?.(want) ?? 0,
             it,
           ];
-          const before = place(other, needed, (await other.desired(world())).get(needed));
+          const before = place(other, needed, (await other.desired(worldFor(kind))).get(needed));
           const after = place(kind, address, wanted);
           const index = before.findIndex((part, at) => part !== after[at]);
           assert.ok(index >= 0 && before[index]! < after[index]!, `${address} needs ${needed}`);
@@ -68,9 +76,9 @@ function readPath(path: string): void {
 for (const kind of GUEST_KINDS) {
   Deno.test(`${kind.kind}: unknown with a guest that does not answer, known later with one that is down, absent without one`, () =>
     withHome(async () => {
-      const wanted = await kind.desired(world());
+      const wanted = await kind.desired(worldFor(kind));
       const states = async (look: typeof STOPPED) =>
-        [...await kind.observe(world(), look, wanted)].map(([, observed]) => observed);
+        [...await kind.observe(worldFor(kind), look, wanted)].map(([, observed]) => observed);
       for (const observed of await states(UNREACHABLE)) {
         assert.deepEqual(observed, { state: "unknown", reason: "no answer" });
       }
@@ -86,18 +94,18 @@ for (const kind of GUEST_KINDS) {
   Deno.test(`${kind.kind}: a guest whose list cannot be read does not look as if it owned nothing`, () =>
     withHome(async () => {
       const look = lookOf(factsOf({}));
-      const wanted = await kind.desired(world());
-      const found = await Promise.resolve().then(() => kind.observe(world(), look, wanted)).catch((error) =>
-        error
-      );
+      const wanted = await kind.desired(worldFor(kind));
+      const found = await Promise.resolve().then(() => kind.observe(worldFor(kind), look, wanted)).catch((
+        error,
+      ) => error);
       if (found instanceof Error) assert.match(found.message, /Cannot read .*owned\.json/);
       else for (const [address, { state }] of found) assert.equal(state, "unknown", address);
     }));
 
   Deno.test(`${kind.kind}: asks for all that it reads`, () =>
     withHome(async () => {
-      const wanted = await kind.desired(world());
-      const query = await kind.query?.(world(), [...wanted.keys()]) ?? {};
+      const wanted = await kind.desired(worldFor(kind));
+      const query = await kind.query?.(worldFor(kind), [...wanted.keys()]) ?? {};
       const asked = new Set([...query.files ?? [], ...query.hashes ?? []]);
       const facts = factsOf({ [OWNED_FILE]: null });
       const watched = {
@@ -119,16 +127,16 @@ for (const kind of GUEST_KINDS) {
           return { state: "present" as const, value: false };
         },
       };
-      await kind.observe(world(), lookOf(watched), wanted);
+      await kind.observe(worldFor(kind), lookOf(watched), wanted);
     }));
 }
 
 Deno.test("every kind's effects are effects of the plan", () =>
   withHome(async () => {
     for (const kind of KINDS) {
-      for (const [address, wanted] of await kind.desired(world())) {
-        const creation = kind.creation?.(world(), UNREACHABLE, wanted);
-        const removal = kind.removal?.(world(), kind.expected(wanted));
+      for (const [address, wanted] of await kind.desired(worldFor(kind))) {
+        const creation = kind.creation?.(worldFor(kind), UNREACHABLE, wanted);
+        const removal = kind.removal?.(worldFor(kind), kind.expected(wanted));
         for (const said of [creation, removal]) {
           if (said !== undefined) assert.ok(EFFECTS.includes(said.effect), address);
         }
@@ -140,8 +148,10 @@ Deno.test("only the data disk loses data when it is no longer wanted", () =>
   withHome(async () => {
     const losing = new Set<string>();
     for (const kind of KINDS) {
-      for (const [, wanted] of await kind.desired(world())) {
-        if (kind.removal?.(world(), kind.expected(wanted)).effect === "data-loss") losing.add(kind.kind);
+      for (const [, wanted] of await kind.desired(worldFor(kind))) {
+        if (kind.removal?.(worldFor(kind), kind.expected(wanted)).effect === "data-loss") {
+          losing.add(kind.kind);
+        }
       }
     }
     assert.deepEqual([...losing], ["disk:data"]);

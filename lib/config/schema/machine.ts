@@ -19,11 +19,16 @@ const hostName = text(
 );
 
 const artifacts = z.strictObject({
-  mirror: later(
-    word().default("official").optional(),
-    "Where releases come from: official, a URL or a folder",
+  mirror: key(
+    word().default("official"),
+    "Where releases come from: official, or the URL or folder of a mirror with the same layout",
+    { effect: "none" },
   ),
-  offline: later(z.boolean().default(false).optional(), "Takes nothing from the network"),
+  offline: key(
+    z.boolean().default(false),
+    "Takes no release from the network: only from a folder, or from the cache",
+    { effect: "none" },
+  ),
 });
 
 const ssh = z.strictObject({
@@ -54,7 +59,7 @@ export const machineFile = z.strictObject({
   locale: guestKeys.locale,
   mounts: mountsList,
   ports: later(portsBlock.optional(), "Ports of the guest on the host"),
-  network: later(networkBlock.optional(), "Names, proxies, certificates and interfaces"),
+  network: key(networkBlock.prefault({}), "Names, proxies, certificates and interfaces"),
   env: guestKeys.env,
   packages: guestKeys.packages,
   files: guestKeys.files,
@@ -65,7 +70,7 @@ export const machineFile = z.strictObject({
   cni: service(cniBlock.optional(), "The network of containers outside Docker"),
   kubernetes: service(kubernetesBlock.optional(), "Kubernetes"),
   provision: guestKeys.provision,
-  artifacts: later(artifacts.optional(), "Where downloads come from"),
+  artifacts: key(artifacts.prefault({}), "Where downloads come from", { effect: "none" }),
   ssh: key(ssh.prefault({}), "How the machine is reached"),
 });
 

@@ -43,17 +43,36 @@ const dns = z.strictObject({
   ),
 });
 
-const proxyKey = keysOf({ effect: { shells: "live", daemons: "service" }, support: "later" });
+/** A login takes it over at once; a daemon only when it starts. */
+const proxyKey = keysOf({ effect: { shells: "live", daemons: "service" }, support: "yes" });
+/** A proxy's address, or nothing. */
+const proxyAddress = () =>
+  text(/^$|^https?:\/\/[^\s/]+\/?$/, 'an address like "http://proxy.corp.test:3128", or ""');
+
 const proxy = z.strictObject({
-  inherit: proxyKey(z.boolean().default(true).optional(), "Takes the host's proxy over"),
-  http: proxyKey(z.string().optional(), "The proxy for http; an empty text for none"),
-  https: proxyKey(z.string().optional(), "The proxy for https; an empty text for none"),
-  except: proxyKey(z.array(word()).optional(), "Names that are reached without a proxy", { merge: "unite" }),
+  inherit: proxyKey(
+    z.boolean().default(true),
+    "Takes the host's proxy over; one on the host's own loopback is reached through the gateway",
+  ),
+  http: proxyKey(proxyAddress().optional(), "The proxy for http; an empty text for none", {
+    defaultNote: "the host's",
+  }),
+  https: proxyKey(proxyAddress().optional(), "The proxy for https; an empty text for none", {
+    defaultNote: "the host's",
+  }),
+  except: proxyKey(
+    z.array(text(/^[^\s,]+$/, "a name, an address or a network")).default([]),
+    "Names, addresses and networks that are reached without a proxy, beside the host's own exceptions",
+    { merge: "unite" },
+  ),
 });
 
 const caCerts = z.strictObject({
-  host: proxyKey(z.boolean().default(true).optional(), "Trusts what the host's administrator trusts"),
-  files: proxyKey(z.array(word()).optional(), "Further certificates, PEM files on the host", {
+  host: proxyKey(
+    z.boolean().default(true),
+    "Trusts the authorities that the host trusts beyond its distribution's own",
+  ),
+  files: proxyKey(z.array(word()).default([]), "Further authorities, PEM files on the host", {
     merge: "unite",
   }),
 });
@@ -67,8 +86,8 @@ const networkInterface = z.strictObject({
 /** `network`: names, proxies, certificates and further interfaces. */
 export const networkBlock = z.strictObject({
   dns: key(dns.optional(), "How names are resolved in the guest"),
-  proxy: proxyKey(proxy.optional(), "The proxy for the guest and its daemons"),
-  caCerts: proxyKey(caCerts.optional(), "Certificate authorities that the guest trusts"),
+  proxy: proxyKey(proxy.prefault({}), "The proxy for the guest and its daemons"),
+  caCerts: proxyKey(caCerts.prefault({}), "Certificate authorities that the guest trusts"),
   interfaces: interfaceKey(z.array(networkInterface).optional(), "Further network interfaces", {
     identity: ["name"],
   }),

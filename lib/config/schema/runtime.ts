@@ -39,11 +39,22 @@ const docker = z.strictObject({
 });
 
 const containerd = z.strictObject({
-  cri: later(
-    z.union([z.boolean(), z.enum(["auto"])]).default("auto").optional(),
-    "Kubernetes' interface to containerd",
+  cri: service(
+    z.union([z.boolean(), z.enum(["auto"])]).default("auto"),
+    "Kubernetes' interface to containerd; auto: as the distribution has it, which is on",
   ),
-  config: later(mapOf(json()).optional(), "Keys of containerd's config.toml, merged with the distribution's"),
+  snapshotter: service(
+    z.enum(["overlayfs", "native"]).default("overlayfs"),
+    "What unpacks images for containers; images that another one unpacked are unpacked again",
+  ),
+  nerdctl: key(
+    z.boolean().default(true),
+    "nerdctl and BuildKit, from the release archive; ctr is there in any case",
+  ),
+  config: service(
+    mapOf(json()).default({}),
+    "Keys of containerd's config.toml, merged as a tree with the distribution's",
+  ),
 });
 
 const podman = z.strictObject({
@@ -58,21 +69,34 @@ const podman = z.strictObject({
   ),
 });
 
+const certificates = z.strictObject({
+  ca: key(word().optional(), "The authority that vouches for the registry, a PEM file on the host"),
+  cert: key(word().optional(), "A certificate to show to the registry, a PEM file on the host"),
+  key: key(word().optional(), "Its private key, a PEM file on the host"),
+});
+
 const registry = z.strictObject({
-  mirrors: later(z.array(z.url()).optional(), "Mirrors to ask first"),
-  insecure: later(
-    z.boolean().default(false).optional(),
-    "Allows http and certificates that nobody vouches for",
+  mirrors: key(z.array(z.url({ protocol: /^https?$/ })).default([]), "Mirrors to ask first, in this order"),
+  insecure: key(z.boolean().default(false), "Allows http and certificates that nobody vouches for"),
+  certificates: key(certificates.prefault({}), "Certificates for this registry alone"),
+  credentials: key(
+    z.enum(["none", "host"]).default("none"),
+    "host: logs in with what the docker client of the host knows, also inside the guest",
   ),
 });
 
 /** The long form of `runtime`. */
 export const runtimeBlock = z.strictObject({
-  engine: service(engine.default("docker"), "What runs containers", { supported: ["docker"] }),
+  engine: service(engine.default("docker"), "What runs containers", {
+    supported: ["docker", "containerd", "none"],
+  }),
   rootless: later(z.boolean().default(false).optional(), "Runs the engine as the user, not as root"),
-  registries: later(mapOf(registry).optional(), "Mirrors and trust for image registries, for every engine"),
+  registries: key(
+    mapOf(registry).default({}),
+    "Mirrors, trust and credentials of image registries, by host and port; for every engine",
+  ),
   docker: service(docker.prefault({}), "Settings of Docker"),
-  containerd: later(containerd.optional(), "Settings of containerd"),
+  containerd: service(containerd.prefault({}), "Settings of containerd"),
   podman: later(podman.optional(), "Settings of Podman"),
 });
 
@@ -80,5 +104,5 @@ export const runtimeBlock = z.strictObject({
 export const runtimeField = service(
   z.union([engine, runtimeBlock]).prefault("docker"),
   "What runs containers; a bare name is short for {engine: …}",
-  { supported: ["docker"], merge: "deep", shortFor: "engine" },
+  { supported: ["docker", "containerd", "none"], merge: "deep", shortFor: "engine" },
 );

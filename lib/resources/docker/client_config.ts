@@ -116,7 +116,8 @@ function contextsFolder(): string {
   return join(dockerConfigDir(), "contexts", "meta");
 }
 
-function parseConfig(text: string): Record<string, unknown> {
+/** The client's configuration. @throws UserError when it is no JSON object */
+export function parseConfig(text: string): Record<string, unknown> {
   if (text.trim() === "") return {}; // the client takes an empty file for one without settings
   const damaged = (cause?: unknown) =>
     new UserError(`${configFile()} is not valid JSON`, { hint: "Mend it, then apply again", cause });

@@ -38,7 +38,8 @@ export const dockerContextKind: Kind<WantedContext, FoundContext> = {
   realm: "host",
   path: () => "runtime.docker.context",
   dependsOn: () => ["socket:docker"],
-  desired: (world) => new Map(world.machine ? [[ADDRESS, wantedContext(world)]] : []),
+  desired: (world) =>
+    new Map(world.machine?.runtime.engine === "docker" ? [[ADDRESS, wantedContext(world)]] : []),
   observe: async (world, _look, desired) =>
     new Map([[ADDRESS, await observeContext(world, desired.get(ADDRESS))]]),
   compare(desired, observed) {
@@ -89,18 +90,25 @@ async function observeContext(
     throw error;
   }
   if (desired?.current && current !== wanted && await isConfigReadOnly()) {
-    const way = `set "current: false" and use docker --context ${wanted}`;
+    const way = `set "current: false" and use docker --context ${wanted}, or machine env ${world.name}`;
     return {
       state: "unknown",
       reason: `${configFile()} is read-only, so no context can be made current: ${way}`,
     };
   }
   const named = contexts.find(({ name }) => name === wanted);
+  if (named !== undefined && named.description !== stamp) {
+    return {
+      state: "unknown",
+      reason: `a context "${wanted}" exists and is not ours: docker context rm ${wanted}, ` +
+        `another name in runtime.docker.context.name, or machine env ${world.name}, which needs none`,
+    };
+  }
   const ours = contexts.filter(({ description }) => description === stamp);
   if (!named && ours.length === 0) return { state: "absent" };
   return {
     state: "present",
-    owned: named === undefined || named.description === stamp,
+    owned: true,
     value: {
       endpoint: named?.endpoint ?? "",
       current: current === wanted,

@@ -1,36 +1,26 @@
 import { effectOf } from "../../config/effects.ts";
-import type { Json } from "../../config/types.ts";
-import type { GuestFacts, GuestQuery } from "../../guest/query.ts";
 import { UserError } from "../../host/errors.ts";
-import { packagesFor } from "../../image/packages.ts";
-import type { Change, Observed } from "../../plan/types.ts";
+import type { Change } from "../../plan/types.ts";
 import { changeAt } from "../change.ts";
 import { inGuest, type Job, type Kind } from "../contract.ts";
-import { OWNED_FILE, ownedOf } from "../owned.ts";
+import { ensurePackages } from "../engine_packages.ts";
+import { authoritiesChange, wantedAuthorities } from "../network_facts.ts";
+import { ownedOf } from "../owned.ts";
+import { certificateOps, compareCertificates, wantedCertificates } from "./certificates.ts";
 import { runningContainers } from "./containers.ts";
-import { compareDaemon, type DaemonConfig, type DaemonState, daemonText } from "./daemon_config.ts";
-import { installDaemonConfig, type Loaded, type LoadPlan } from "./load.ts";
-
-export const ADDRESS = "engine:docker";
-export const DAEMON_JSON = "/etc/docker/daemon.json";
-const UNITS = ["docker.service", "docker.socket", "containerd.service"] as const;
-const GROUP = "/etc/group";
-const QUERY: GuestQuery = { files: [DAEMON_JSON, GROUP, OWNED_FILE], units: UNITS };
-
-/** Docker as wanted. */
-interface WantedDocker {
-  readonly daemon: DaemonConfig;
-  readonly user: string;
-}
-
-/** Docker as found. */
-interface FoundDocker extends DaemonState {
-  /** Units that are not both enabled and active, with what they are. */
-  readonly notUp: readonly { readonly unit: string; readonly is: string }[];
-  readonly members: readonly string[];
-  /** There is no daemon.json, yet the guest's list has one of ours: its removal was cut off. */
-  readonly isMarked: boolean;
-}
+import { ADDRESS, compareDaemon, DAEMON_JSON, type DaemonConfig, daemonText } from "./daemon_config.ts";
+import {
+  type FoundDocker,
+  observeDocker,
+  queryFor,
+  SERVICE,
+  UNITS,
+  type WantedDocker,
+  withContent,
+} from "./docker_look.ts";
+import { installDaemonConfig, type Loaded } from "./load.ts";
+import { retireDocker } from "./retire.ts";
+import { wantedDaemon } from "./wanted_daemon.ts";
 
 /** dockerd in the guest: installed, enabled, running, with the wanted configuration in the file and in force. */
 export const dockerEngineKind: Kind<WantedDocker, FoundDocker> = {
@@ -38,166 +28,149 @@ export const dockerEngineKind: Kind<WantedDocker, FoundDocker> = {
   phase: 12,
   realm: "guest",
   path: () => "runtime",
-  dependsOn: (_address, desired) => ["vm", "folders", ...(desired ? [`user:${desired.user}`] : [])],
-  desired: ({ machine }) =>
-    new Map(machine ? [[ADDRESS, { daemon: machine.runtime.docker.daemon, user: machine.user.name }]] : []),
-  query: () => QUERY,
-  observe: (_world, look) => Promise.resolve(new Map([[ADDRESS, inGuest(look, observeDocker)]])),
-  compare(desired, observed) {
-    const changes: Change[] = compareDaemon(desired.daemon, observed);
-    for (const { unit, is } of observed.notUp) {
-      // What else is wrong with it does not go away: of "activating, disabled" the second half stays.
-      const isPassing = is === "activating, enabled";
-      const note = is.startsWith("activating") ? { note: "it is still starting" } : {};
-      const passing = isPassing ? { isPassing } : {};
-      const effect = effectOf("unit");
-      changes.push({ path: unit, before: is, after: "active, enabled", effect, ...note, ...passing });
-    }
-    if (observed.isMarked && daemonText(desired.daemon) === undefined) {
-      changes.push(changeAt("runtime.docker.daemon", { before: "listed as ours", after: undefined }, {
-        which: "reload",
-        isTold: true,
-      }));
-    }
-    if (!observed.members.includes(desired.user)) {
-      changes.push({
-        path: "user",
-        before: "not in the group docker",
-        after: "in it",
-        effect: effectOf("unit"),
-      });
-    }
-    return changes;
+  dependsOn: (_address, desired) => [
+    "vm",
+    "folders",
+    ...(desired ? [`user:${desired.user}`] : []),
+    ...(desired?.authorities ?? []).map(({ id }) => `ca:${id}`),
+  ],
+  async desired(world) {
+    if (world.machine?.runtime.engine !== "docker") return new Map();
+    const authorities = await wantedAuthorities(world);
+    const wanted: WantedDocker = {
+      ...wantedDaemon(world),
+      certificates: await wantedCertificates(world),
+      authorities: authorities.map(({ id, subject }) => ({ id, subject })),
+      user: world.machine.user.name,
+    };
+    return new Map([[ADDRESS, wanted]]);
   },
-  expected: ({ daemon, user }) => ({
+  query: async (world) => queryFor(await wantedCertificates(world)),
+  async observe(world, look, wanted) {
+    const desired = wanted.get(ADDRESS);
+    const found = inGuest(look, (facts) => observeDocker(facts, desired));
+    // What nobody wants and is not there, or may be in a guest that is down, is no line of a plan.
+    if (!desired && (found.state === "absent" || look.guest.state !== "facts")) return new Map();
+    return new Map([[ADDRESS, await withContent(found, desired, { world, look })]]);
+  },
+  refusal: (_world, { certificates }) => certificates.find(({ missing }) => missing !== undefined)?.missing,
+  compare: compareDocker,
+  expected: ({ daemon, sources, certificates, user }) => ({
     file: daemon,
     inForce: daemon,
+    sources,
+    certificates: {
+      hashes: Object.fromEntries(certificates.map(({ path, hash }) => [path, hash])),
+      ours: certificates.map(({ path }) => path),
+    },
+    trusts: true,
     notUp: [],
     members: [user],
     isMarked: false,
+    isNoted: true,
   }),
   creation: () => ({ effect: effectOf("unit"), reason: "dockerd and containerd" }),
+  removal: (_world, { content, isNoted }) => ({
+    effect: effectOf("runtime.engine"),
+    reason: (isNoted ? "" : "started outside; ") +
+      (content === undefined
+        ? "stopped and disabled; its images, containers and volumes stay on the data disk"
+        : `stopped and disabled; ${content} stay on the data disk, with the volumes`),
+  }),
   interrupts: (world) => runningContainers(world),
   async apply(job, desired) {
-    await ensureInstalled(job);
-    const found = await inForceNow(job);
-    const load: LoadPlan = {
+    await ensurePackages(job, "docker");
+    const owned = Object.keys((await job.owned.read()).files);
+    const certificates = await certificateOps(desired.certificates, owned);
+    if (certificates.length > 0) {
+      await job.owned.run({ what: "Writing the certificates of registries", ops: certificates }, job.signal);
+    }
+    const found = await inForceNow(job, desired);
+    await installDaemonConfig(job, {
+      ...found,
       desired: desired.daemon,
-      inForce: found.inForce,
-      running: found.running,
-      before: found.before,
-      needsRestart: compareDaemon(desired.daemon, { file: desired.daemon, inForce: found.inForce })
-        .some(({ effect }) => effect === "service"),
-    };
-    await installDaemonConfig(job, load);
+      needsRestart: !found.trusts ||
+        compareDaemon(desired.daemon, { file: desired.daemon, inForce: found.inForce })
+          .some(({ effect }) => effect === "service"),
+      noted: { sources: desired.sources, ids: desired.authorities.map(({ id }) => id) },
+    });
     await job.owned.run({
       what: "Enabling docker",
       ops: [
         // Not "enable": that also runs Debian's SysV tools for docker's init script, in Perl, for seconds.
-        { op: "want-units", target: "multi-user.target", units: ["docker.service", "containerd.service"] },
+        { op: "want-units", target: "multi-user.target", units: [SERVICE, "containerd.service"] },
         { op: "want-units", target: "sockets.target", units: ["docker.socket"] },
         { op: "systemctl", args: ["start", ...UNITS] },
         { op: "join-group", user: desired.user, group: "docker" },
       ],
     }, job.signal);
   },
-  // The engine goes with the system disk; its images stay on the data disk.
-  undo: () => Promise.resolve(),
+  undo: retireDocker,
 };
 
-function observeDocker(facts: GuestFacts): Observed<FoundDocker> {
-  const units = UNITS.map((name) => ({ name, fact: facts.unit(name) }));
-  for (const { fact } of units) if (fact.state === "unknown") return fact;
-  const service = facts.unit("docker.service");
-  if (service.state !== "present") return { state: "absent" };
-  const file = facts.file(DAEMON_JSON);
-  if (file.state === "unknown") return file;
-  const owned = facts.file(OWNED_FILE);
-  if (owned.state === "unknown") return owned;
-  const group = facts.file(GROUP);
-  if (group.state !== "present") {
-    return { state: "unknown", reason: `${GROUP} could not be read in the guest` };
+function compareDocker(desired: WantedDocker, observed: FoundDocker): readonly Change[] {
+  const isWanted = ([key]: readonly [string, unknown]) => !(key in desired.daemon);
+  const former = Object.fromEntries(Object.entries(observed.sources).filter(isWanted));
+  const changes: Change[] = compareDaemon(desired.daemon, observed, { ...former, ...desired.sources });
+  changes.push(...compareCertificates(desired.certificates, observed.certificates));
+  if (!observed.trusts) changes.push(authoritiesChange(desired.authorities));
+  for (const { unit, is } of observed.notUp) {
+    // What else is wrong with it does not go away: of "activating, disabled" the second half stays.
+    const isPassing = is === "activating, enabled";
+    const note = is.startsWith("activating") ? { note: "it is still starting" } : {};
+    const passing = isPassing ? { isPassing } : {};
+    const effect = effectOf("unit");
+    changes.push({ path: unit, before: is, after: "active, enabled", effect, ...note, ...passing });
   }
-  const docker = group.value.text.split("\n").find((line) => line.startsWith("docker:"));
-  const { value: unit } = service;
-  if (unit.unitFileState === "disabled" && unit.activeState === "inactive") {
-    return { state: "absent" }; // as the base image brings it: put in, never switched on
+  if (observed.isMarked && daemonText(desired.daemon) === undefined) {
+    changes.push(changeAt("runtime.docker.daemon", { before: "listed as ours", after: undefined }, {
+      which: "reload",
+      isTold: true,
+    }));
   }
-  const notUp = units.flatMap(({ name, fact }) =>
-    fact.state === "present" && fact.value.activeState === "active" && fact.value.unitFileState === "enabled"
-      ? []
-      : [{
-        unit: name,
-        is: fact.state === "present" ? `${fact.value.activeState}, ${fact.value.unitFileState}` : "missing",
-      }]
-  );
-  const loaded = ownedOf(facts).applied[ADDRESS] as Loaded | undefined;
-  const content = file.state === "present" ? parseConfig(file.value.text) : undefined;
-  return {
-    state: "present",
-    owned: true,
-    value: {
-      file: content,
-      inForce: unit.activeState !== "active"
-        ? asConfig(content)
-        : loaded && loaded.invocationId === unit.invocationId
-        ? loaded.config
-        : file.state === "present" && file.value.mtimeMs > unit.startedMs
-        ? undefined
-        : asConfig(content),
-      notUp,
-      members: docker?.split(":")[3]?.split(",") ?? [],
-      isMarked: file.state === "absent" && DAEMON_JSON in ownedOf(facts).files,
-    },
-  };
-}
-
-function asConfig(content: DaemonConfig | string | undefined): DaemonConfig | undefined {
-  return typeof content === "string" ? undefined : content ?? {};
-}
-
-/** The content of daemon.json; the text itself when it is not a JSON object. */
-export function parseConfig(text: string): DaemonConfig | string {
-  try {
-    const value = JSON.parse(text) as Json;
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? value as DaemonConfig
-      : text;
-  } catch {
-    return text;
+  if (!observed.members.includes(desired.user)) {
+    changes.push({
+      path: "user",
+      before: "not in the group docker",
+      after: "in it",
+      effect: effectOf("unit"),
+    });
   }
+  return changes;
 }
 
 /**
  * What is in force at this moment, by a look of its own: a former step of this round may have started the daemon
  * anew, with whatever stood in the file then.
  */
-async function inForceNow(job: Job): Promise<{
+async function inForceNow(job: Job, desired: WantedDocker): Promise<{
   readonly inForce: DaemonConfig | undefined;
   readonly running: boolean;
   readonly before: string | undefined;
+  readonly trusts: boolean;
+  readonly known: Loaded;
 }> {
-  const facts = await (await job.guest()).look(QUERY, { signal: job.signal });
-  const observed = observeDocker(facts);
+  const facts = await (await job.guest()).look(queryFor(desired.certificates), { signal: job.signal });
+  const observed = observeDocker(facts, desired);
   if (observed.state === "unknown") {
     throw new UserError(`The guest does not tell the state of docker: ${observed.reason}`);
   }
-  const unit = facts.unit("docker.service");
+  const unit = facts.unit(SERVICE);
   const file = facts.file(DAEMON_JSON);
+  const found = observed.state === "present" ? observed.value : undefined;
+  const loaded = ownedOf(facts).applied[ADDRESS] as Loaded | undefined;
+  const invocationId = unit.state === "present" ? unit.value.invocationId : "";
   return {
-    inForce: observed.state === "present" ? observed.value.inForce : undefined,
+    inForce: found?.inForce,
     running: unit.state === "present" && unit.value.activeState === "active",
     before: file.state === "present" ? file.value.text : undefined,
+    trusts: found?.trusts ?? true,
+    known: {
+      invocationId,
+      config: found?.inForce ?? null,
+      sources: found?.sources ?? {},
+      // Of a run that is not ours the bundle's age goes on telling.
+      ...(loaded?.invocationId === invocationId && loaded.ids ? { ids: loaded.ids } : {}),
+    },
   };
-}
-
-async function ensureInstalled(job: Job): Promise<void> {
-  const names = packagesFor("docker");
-  const guest = await job.guest();
-  const facts = await guest.look({ packages: names });
-  if (names.every((name) => facts.package(name).state === "present")) return;
-  job.progress("installing docker in the guest");
-  const options = { timeoutMs: 900_000, signal: job.signal };
-  const result = await guest.perform([{ op: "install-packages", names }], options);
-  if (!result.ok) throw new UserError("docker cannot be installed in the guest", { output: result.output });
 }

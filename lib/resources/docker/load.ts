@@ -4,14 +4,29 @@ import { messageOf, UserError } from "../../host/errors.ts";
 import { equal } from "../../plan/equal.ts";
 import type { Job } from "../contract.ts";
 import type { OwnedOp } from "../owned.ts";
-import { type DaemonConfig, daemonText, withRemovedDefaults } from "./daemon_config.ts";
-import { ADDRESS, DAEMON_JSON } from "./engine.ts";
+import { maskedAddress } from "../network_facts.ts";
+import {
+  ADDRESS,
+  DAEMON_JSON,
+  type DaemonConfig,
+  type DaemonSources,
+  daemonText,
+  parseConfig,
+  RELOADABLE,
+  withRemovedDefaults,
+} from "./daemon_config.ts";
+import { holdsPassword, shownValue } from "./wanted_daemon.ts";
 
 /** What the running dockerd was seen to load, kept in the guest's list. */
 export type Loaded = {
   /** systemd's id of the run of the service; another one means that it was started anew. */
   readonly invocationId: string;
-  readonly config: DaemonConfig;
+  /** `null`: not to be told, but not what stands in the file. */
+  readonly config: DaemonConfig | null;
+  /** The keys of the machine file that its derived parts come from. */
+  readonly sources?: DaemonSources;
+  /** The authorities that were installed when this run began. */
+  readonly ids?: readonly string[];
 };
 
 /** How to bring a configuration into force. */
@@ -22,6 +37,10 @@ export interface LoadPlan {
   /** The text of the file that stands there now. */
   readonly before: string | undefined;
   readonly needsRestart: boolean;
+  /** What is noted once it is in force, beside the configuration. */
+  readonly noted: Pick<Loaded, "sources" | "ids">;
+  /** What is known of the run of dockerd that there is; noted before its file is replaced. */
+  readonly known: Loaded;
 }
 
 const CANDIDATE = "/etc/docker/daemon.json.machine-new";
@@ -38,7 +57,7 @@ export async function installDaemonConfig(job: Job, plan: LoadPlan): Promise<voi
   const isMarked = text === undefined && DAEMON_JSON in (await job.owned.read()).files;
   if (text !== plan.before || isMarked) {
     await validate(job, text);
-    await writeConfig(job, text);
+    await replaceConfig(job, text, plan);
   }
   try {
     await bringIntoForce(job, plan);
@@ -46,14 +65,46 @@ export async function installDaemonConfig(job: Job, plan: LoadPlan): Promise<voi
     if (text === plan.before) throw error;
     job.progress("putting the former daemon.json back");
     await writeConfig(job, plan.before);
-    const back = await restartDocker(job);
+    const back = await backInForce(job, plan);
     throw new UserError(
       `dockerd does not take the new configuration: ${messageOf(error)}; ` +
         (back === undefined ? "the former one is in force again" : "the former one does not start either"),
       { cause: error, output: (error instanceof UserError ? error.output : undefined) ?? back ?? "" },
     );
   }
-  await noteLoaded(job, plan.desired);
+  await noteLoaded(job, { config: plan.desired, ...plan.noted });
+}
+
+/**
+ * Puts the new file in place. What the running dockerd has in force is noted with it: should this apply be killed before
+ * the new one is loaded, a file that is gone would tell nothing any more, not even by its age.
+ */
+async function replaceConfig(
+  job: Job,
+  text: string | undefined,
+  { running, known }: LoadPlan,
+): Promise<void> {
+  await job.owned.run({
+    what: "Writing daemon.json",
+    ops: configOps(text),
+    ...(running ? { claimed: { [ADDRESS]: known } } : {}),
+  }, job.signal);
+}
+
+/**
+ * Brings the former configuration back; gives dockerd's own words when that fails too. Where a reload was refused the
+ * former one never lost its force: a restart would only stop containers that nobody was asked about.
+ */
+async function backInForce(job: Job, plan: LoadPlan): Promise<string | undefined> {
+  const { inForce } = plan;
+  if (!plan.running || inForce === undefined || plan.needsRestart) return await restartDocker(job);
+  try {
+    await reload(job, withRemovedDefaults(inForce, plan.desired) ?? inForce);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return error.output ?? error.message;
+  }
 }
 
 async function bringIntoForce(job: Job, plan: LoadPlan): Promise<void> {
@@ -93,10 +144,14 @@ async function validate(job: Job, text: string | undefined): Promise<void> {
 }
 
 async function writeConfig(job: Job, text: string | undefined): Promise<void> {
-  const ops: OwnedOp[] = text === undefined
-    ? [{ op: "disown", path: DAEMON_JSON }]
-    : [{ op: "own", file: { path: DAEMON_JSON, content: text, mode: "0644" } }];
-  await job.owned.run({ what: "Writing daemon.json", ops }, job.signal);
+  await job.owned.run({ what: "Writing daemon.json", ops: configOps(text) }, job.signal);
+}
+
+function configOps(text: string | undefined): OwnedOp[] {
+  if (text === undefined) return [{ op: "disown", path: DAEMON_JSON }];
+  const config = parseConfig(text);
+  const mode = typeof config !== "string" && holdsPassword(config) ? "0600" : "0644";
+  return [{ op: "own", file: { path: DAEMON_JSON, content: text, mode } }];
 }
 
 /** Restarts dockerd; gives its own words when it does not come up. */
@@ -126,9 +181,11 @@ async function reload(job: Job, config: DaemonConfig): Promise<void> {
     const log = await guest.perform([{ op: "journal", unit: "docker.service" }]);
     throw new UserError("it did not report that it reloaded", { output: log.output });
   }
-  const loud = config["registry-mirrors"];
-  if (loud !== undefined && !sameList(event["registry-mirrors"], loud)) {
-    throw new UserError(`it reloaded, but has other registry-mirrors in force: ${event["registry-mirrors"]}`);
+  const wrong = Object.entries(config).find(([key, value]) => !isReported(event, key, value));
+  if (wrong) {
+    const [key, value] = wrong;
+    const said = `"${key}": ${maskedAddress(event[key] ?? "")}, not ${JSON.stringify(shownValue(value))}`;
+    throw new UserError(`it reloaded, but has another value in force: ${said}`);
   }
 }
 
@@ -142,21 +199,33 @@ async function reloadEvent(job: Job, since: string): Promise<Readonly<Record<str
   return (JSON.parse(line) as { Actor: { Attributes: Record<string, string> } }).Actor.Attributes;
 }
 
-/** The event writes a list as JSON text; dockerd adds a slash to a mirror's address. */
-function sameList(text: string | undefined, list: Json): boolean {
+/**
+ * Whether the event reports a key's value. It has no others than those that a reload takes over, a list as JSON text, the
+ * list of runtimes by their names (moby's daemon/reload.go); dockerd adds a slash to a mirror's address.
+ */
+export function isReported(event: Readonly<Record<string, string>>, key: string, value: Json): boolean {
+  const said = event[key];
+  if (said === undefined || !(key in RELOADABLE)) return true;
+  if (key === "runtimes") return Object.keys(value ?? {}).every((name) => said.includes(`${name}:`));
+  if (Array.isArray(value)) return sameList(said, value);
+  // Its own defaults stand for a zero.
+  return said === String(value === 0 && key.startsWith("max-") ? RELOADABLE[key] : value);
+}
+
+function sameList(text: string, list: readonly Json[]): boolean {
   try {
     const plain = (value: unknown) => (value as unknown[]).map((entry) => String(entry).replace(/\/$/, ""));
-    return equal(plain(JSON.parse(text ?? "null") ?? []), plain(list));
+    return equal(plain(JSON.parse(text) ?? []), plain(list));
   } catch {
     return false;
   }
 }
 
 /** Notes in the guest which run of dockerd has loaded what. */
-async function noteLoaded(job: Job, config: DaemonConfig): Promise<void> {
+async function noteLoaded(job: Job, noted: Omit<Loaded, "invocationId">): Promise<void> {
   const facts = await (await job.guest()).look({ units: ["docker.service"] });
   const unit = facts.unit("docker.service");
   if (unit.state !== "present") throw new UserError("The guest does not tell which run of dockerd this is");
-  const loaded: Loaded = { invocationId: unit.value.invocationId, config };
+  const loaded: Loaded = { invocationId: unit.value.invocationId, ...noted };
   await job.owned.run({ what: "Noting what dockerd has loaded", ops: [], applied: { [ADDRESS]: loaded } });
 }

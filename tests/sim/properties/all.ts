@@ -2,11 +2,14 @@ import * as approval from "./approval.ts";
 import * as care from "./care.ts";
 import * as convergence from "./convergence.ts";
 import * as drift from "./drift.ts";
+import * as engines from "./engines.ts";
 import * as interruption from "./interruption.ts";
 import * as knowledge from "./knowledge.ts";
 import { PLANNER } from "./planner.ts";
 import type { AnyProperty } from "./property.ts";
 import * as removal from "./removal.ts";
+import * as sources from "./sources.ts";
+import * as takenOver from "./taken_over.ts";
 
 /** Everything that has to hold. */
 export const PROPERTIES: readonly AnyProperty[] = [
@@ -23,6 +26,7 @@ export const PROPERTIES: readonly AnyProperty[] = [
   removal.deletion,
   removal.halfMade,
   drift.drift,
+  drift.engineDrift,
   drift.driftAndEdit,
   drift.keptEdits,
   knowledge.unknown,
@@ -32,7 +36,9 @@ export const PROPERTIES: readonly AnyProperty[] = [
   approval.protection,
   approval.keptDisks,
   care.power,
-  care.missing,
+  sources.missing,
+  sources.archive,
+  sources.unusable,
   care.foreign,
   care.preflight,
   care.names,
@@ -41,5 +47,10 @@ export const PROPERTIES: readonly AnyProperty[] = [
   care.dependencies,
   care.costs,
   care.commands,
+  engines.switching,
+  engines.oneEngine,
+  takenOver.hostChange,
+  takenOver.closed,
+  takenOver.secrets,
   ...PLANNER,
 ];

@@ -12,7 +12,7 @@ import type { Property } from "./property.ts";
 function within(effect: Effect, before: Interruptions, after: Interruptions): string[] {
   const worst = EFFECTS.indexOf(effect);
   const limits = {
-    engineStarts: "service",
+    engineStops: "service",
     boots: "restart",
     systemDisks: "recreate",
     lostDisks: "data-loss",

@@ -14,7 +14,8 @@ import {
   useContext,
   writeContext,
 } from "../../../lib/resources/docker/client_config.ts";
-import { machineFile, quiet } from "../machines.ts";
+import { engineOf } from "../edited_keys.ts";
+import { machineFile, quiet, withEngine } from "../machines.ts";
 import { LOG } from "../scripts.ts";
 import { type FileKeys, linesOf, NAME } from "../simulation.ts";
 import type { Property } from "./property.ts";
@@ -41,28 +42,6 @@ export const power: Property<readonly [FileKeys, FileKeys, "stopped" | "VM kille
   },
 };
 
-export const missing: Property<FileKeys> = {
-  name: "missing",
-  says: "what lacks its source on the host is blocked, and everything else is done",
-  samples: machineFile,
-  async holds(simulation, keys) {
-    const loaded = await simulation.load({
-      ...quiet(keys),
-      mounts: [{ source: "~/notes", target: "/srv/notes", optional: true }],
-      files: [{ path: "/opt/tool", source: "~/notes/source" }],
-    });
-    rmSync(join(simulation.home, "notes"), { recursive: true });
-    const course = await simulation.apply(loaded);
-    assert.ok(course.ended);
-    assert.deepEqual(course.value.outcome.failed, []);
-    const open = course.value.outcome.open.map(({ address, action }) => `${action} ${address}`).sort();
-    assert.deepEqual(open, ["blocked file:/opt/tool", "blocked mount:/srv/notes"]);
-    assert.equal(simulation.host.guestOf(simulation.folder).view.get("/opt/tool"), undefined);
-    const again = await simulation.diff(loaded);
-    assert.deepEqual(again.changes.filter(isActionable), []);
-  },
-};
-
 export const foreign: Property<FileKeys> = {
   name: "foreign",
   says: "what somebody else has on the host stays as it is, and is named",
@@ -70,7 +49,7 @@ export const foreign: Property<FileKeys> = {
   async holds(simulation, keys) {
     const theirs = { name: "machine-dev", description: "theirs", endpoint: "unix:///theirs.sock" };
     await writeContext(theirs);
-    const course = await simulation.apply(await simulation.load(keys));
+    const course = await simulation.apply(await simulation.load(withEngine(keys, "docker")));
     assert.ok(course.ended);
     const open = course.value.outcome.open.map(({ address, action }) => `${action} ${address}`);
     assert.deepEqual(open, ["blocked context:docker"]);
@@ -105,9 +84,12 @@ export const names: Property<readonly [FileKeys, FileKeys]> = {
   async holds(simulation, [from, to]) {
     await simulation.reach(await simulation.load(quiet(from)));
     simulation.host.containers = ["web"];
-    const stops = /^(?:vm|disk:system|disk:data|engine:docker)$/;
+    simulation.host.guestOf(simulation.folder).systemd.containerd.run("default", "1", { name: "web" });
+    const stops = engineOf(from) === "none" ? /^$/ : /^(?:vm|disk:system|disk:data|engine:.*)$/;
     for (const line of (await simulation.diff(await simulation.load(quiet(to)))).changes) {
       if (!isActionable(line) || line.effect === "live" || !stops.test(line.address)) continue;
+      // Containers are not its own: a containerd that is started anew finds them again.
+      if (line.address === "engine:containerd" && line.action === "update") continue;
       assert.ok(line.interrupts?.some((text) => text.includes("web")), `${line.address} ${line.interrupts}`);
     }
   },
@@ -132,11 +114,12 @@ export const hostDrift: Property<readonly [FileKeys, keyof typeof HOST_EDITS]> =
     fc.constantFrom(...Object.keys(HOST_EDITS) as (keyof typeof HOST_EDITS)[]),
   ),
   async holds(simulation, [random, edit]) {
-    const docker = {
-      ...(random["runtime"] as { docker: { [key: string]: Json } }).docker,
-      context: { current: true },
-    };
-    const loaded = await simulation.load({ ...quiet(random), ssh: { config: true }, runtime: { docker } });
+    const keys = withEngine({ ...quiet(random), ssh: { config: true } }, "docker");
+    const runtime = keys["runtime"] as { readonly [key: string]: Json };
+    const loaded = await simulation.load({
+      ...keys,
+      runtime: { ...runtime, docker: { context: { current: true } } },
+    });
     await simulation.reach(loaded);
     const before = await simulation.hostFiles();
     const [context] = await readContexts();
@@ -198,9 +181,15 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   "user": ["vm", "folders"],
   "env": ["vm"],
   "file": ["vm", "folders"],
-  "engine:docker": ["vm", "folders", "user"],
+  "proxy": ["vm"],
+  "ca": ["vm"],
+  "engine:docker": ["vm", "folders", "user", "ca"],
+  "engine:containerd": ["vm", "folders", "ca"],
+  "nerdctl": ["vm", "engine:containerd"],
+  "login": ["vm", "user"],
   "provision": ["vm", "folders"],
   "socket:docker": ["agent", "engine:docker"],
+  "socket:containerd": ["agent", "engine:containerd"],
   "context:docker": ["socket:docker"],
   "sshconfig": ["vm"],
 };
@@ -212,7 +201,8 @@ export const dependencies: Property<FileKeys> = {
   async holds(simulation, keys) {
     const { changes } = await simulation.diff(await simulation.load(keys));
     const isOf = (kind: string, address: string) => address === kind || address.startsWith(`${kind}:`);
-    for (const [index, { address, dependsOn }] of changes.entries()) {
+    for (const [index, { address, action, dependsOn }] of changes.entries()) {
+      if (action === "none") continue; // of another engine
       const needs = NEEDS[address] ?? NEEDS[address.slice(0, address.indexOf(":"))] ?? [];
       for (const need of needs) {
         const isThere = changes.some((other) => isOf(need, other.address));
@@ -261,7 +251,11 @@ export const costs: Property<readonly [FileKeys, FileKeys]> = {
 };
 
 /** What goes at a cost. */
-const REMOVALS: Readonly<Record<string, Effect>> = { "disk:data": "data-loss", "user": "service" };
+const REMOVALS: Readonly<Record<string, Effect>> = {
+  "disk:data": "data-loss",
+  "user": "service",
+  "engine": "service",
+};
 
 export const commands: Property<FileKeys> = {
   name: "commands",

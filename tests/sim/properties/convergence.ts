@@ -10,7 +10,7 @@ const permuted = machineFile.chain((keys) =>
   fc.infiniteStream(fc.integer()).map((order) => ({ keys, text: shuffled(keys, order) as FileKeys }))
 );
 
-const UNORDERED = new Set(["files", "mounts", "modules", "install", "disks"]);
+const UNORDERED = new Set(["files", "mounts", "modules", "install", "disks", "except"]);
 
 function shuffled(value: unknown, order: Iterator<number>, key = ""): unknown {
   const inOrder = <T>(list: readonly T[]) =>

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { Engine } from "../../../lib/config/types.ts";
 import { equal } from "../../../lib/plan/equal.ts";
 import { isActionable } from "../../../lib/plan/effects.ts";
 import type { PlannedChange } from "../../../lib/plan/types.ts";
+import { ENGINE_EDITS } from "../engine_edits.ts";
 import { HAND_EDITS } from "../hand_edits.ts";
-import { machineFile, quiet } from "../machines.ts";
+import { machineFile, quiet, withEngine } from "../machines.ts";
 import { type FileKeys, linesOf, type Simulation } from "../simulation.ts";
 import type { Property } from "./property.ts";
 
@@ -13,7 +15,7 @@ const edits = fc.uniqueArray(fc.nat(HAND_EDITS.length - 1), { minLength: 1, maxL
 /** Does edits by hand; gives the addresses that they show at. */
 function edit(simulation: Simulation, keys: FileKeys, chosen: readonly number[]): string[] {
   const guest = simulation.host.guestOf(simulation.folder);
-  const addresses = chosen.flatMap((index) => {
+  const addresses = [...new Set(chosen)].flatMap((index) => {
     const one = HAND_EDITS[index]!;
     const shown = one.shows(keys);
     if (shown.length > 0) one.edit(guest, keys);
@@ -26,21 +28,41 @@ export const drift: Property<readonly [FileKeys, readonly number[]]> = {
   name: "drift",
   says: "what somebody has done in the guest is found, said to come from outside, and healed by one apply",
   samples: fc.tuple(machineFile, edits),
-  async holds(simulation, [random, chosen]) {
-    const keys = quiet(random);
-    const loaded = await simulation.load(keys);
-    await simulation.reach(loaded);
-    const before = simulation.state();
-    const addresses = edit(simulation, keys, chosen);
-    const plan = await simulation.diff(loaded);
-    const lines = plan.changes.filter(({ action }) => action !== "none");
-    assert.deepEqual(lines.map(({ address }) => address).sort(), addresses, linesOf(plan).join("\n"));
-    for (const line of lines) assert.ok(isFromOutside(line), `${linesOf(plan).join("\n")} does not say so`);
-    await simulation.reach(loaded);
-    assert.deepEqual(linesOf(await simulation.diff(loaded)), []);
-    assert.deepEqual(healed(simulation), healedOf(before));
+  holds: (simulation, [random, chosen]) => isHealed(simulation, quiet(random), chosen),
+};
+
+export const engineDrift: Property<readonly [FileKeys, Engine, readonly number[]]> = {
+  name: "engine-drift",
+  says: "the same of what somebody has done to an engine and what belongs to it",
+  samples: fc.tuple(
+    machineFile,
+    fc.constantFrom<Engine>("docker", "containerd", "containerd", "none"),
+    fc.uniqueArray(fc.nat(99), { minLength: 1, maxLength: 6 }),
+  ),
+  holds(simulation, [random, engine, chosen]) {
+    const keys = withEngine(quiet(random), engine);
+    const there = ENGINE_EDITS.filter((one) => one.shows(keys).length > 0);
+    return isHealed(
+      simulation,
+      keys,
+      chosen.map((index) => HAND_EDITS.indexOf(there[index % there.length]!)),
+    );
   },
 };
+
+async function isHealed(simulation: Simulation, keys: FileKeys, chosen: readonly number[]): Promise<void> {
+  const loaded = await simulation.load(keys);
+  await simulation.reach(loaded);
+  const before = simulation.state();
+  const addresses = edit(simulation, keys, chosen);
+  const plan = await simulation.diff(loaded);
+  const lines = plan.changes.filter(({ action }) => action !== "none");
+  assert.deepEqual(lines.map(({ address }) => address).sort(), addresses, linesOf(plan).join("\n"));
+  for (const line of lines) assert.ok(isFromOutside(line), `${linesOf(plan).join("\n")} does not say so`);
+  await simulation.reach(loaded);
+  assert.deepEqual(linesOf(await simulation.diff(loaded)), []);
+  assert.deepEqual(healed(simulation), healedOf(before));
+}
 
 /** What the machine wants; lines of others in shared files stay as they were put there. */
 function healed(simulation: Simulation) {
@@ -59,7 +81,7 @@ function healedOf(state: ReturnType<Simulation["state"]>) {
 /** Every line and every path of it says why it differs. */
 function isFromOutside({ action, reason, paths }: PlannedChange): boolean {
   if (action === "deferred" && paths.length === 0) return true; // it is told once it is made
-  if (action === "create") return /outside/.test(reason ?? "");
+  if (action === "create" || action === "delete") return /outside/.test(reason ?? "");
   return paths.length > 0 && paths.every(({ note }) => note !== undefined);
 }
 

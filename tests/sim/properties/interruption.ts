@@ -171,11 +171,15 @@ export const failure: Property<{ readonly files: readonly [FileKeys, FileKeys]; 
   },
 };
 
-/** What was done in the last round: what failed then may have been well before. */
+/** What was made or changed in the last round: what failed then may have been well before, or after, what went. */
 function doneAtLast(events: readonly ApplyEvent[]): ReadonlySet<Address> {
   const last = events.findLastIndex(({ kind }) => kind === "plan");
+  const planned = events[last];
+  const gone = planned?.kind === "plan"
+    ? planned.plan.changes.flatMap(({ address, action }) => action === "delete" ? [address] : [])
+    : [];
   const done = events.slice(last).flatMap((event) => event.kind === "step-done" ? [event.address] : []);
-  return new Set(done);
+  return new Set(done.filter((address) => !gone.includes(address)));
 }
 
 /** The last act of a step may fail after everything that can be seen is done. */
