@@ -13,7 +13,13 @@ const ON_A_GUEST = "tests/e2e";
 /** An emulated guest waits on one processor for most of the time: two machines at once take little longer than one. */
 const AT_ONCE = Math.min(2, availableParallelism());
 /** Begun before the others, since they take the longest. */
-const LONGEST = ["changes_test.ts", "machine_test.ts", "fields_test.ts", "scenarios_test.ts"];
+const LONGEST = [
+  "changes_test.ts",
+  "engines_test.ts",
+  "machine_test.ts",
+  "fields_test.ts",
+  "scenarios_test.ts",
+];
 
 const folder = await Deno.makeTempDir({ prefix: "machine-tests-" });
 let results: TestResults = { passed: 0, failed: [], skipped: [] };

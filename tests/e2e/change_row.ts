@@ -1,3 +1,5 @@
+import type { CertificateFiles } from "./certificates.ts";
+
 /** A machine file that the rows of the matrix edit, as far as they do. */
 export interface Draft {
   apiVersion: string;
@@ -30,12 +32,31 @@ export interface Draft {
   files: { path: string; content?: string; source?: string; owner?: string; mode?: string }[];
   sysctl: Record<string, number | string>;
   modules: string[];
+  network: {
+    proxy: { inherit?: boolean; http?: string; https?: string; except?: string[] };
+    caCerts: { host?: boolean; files?: string[] };
+  };
   runtime: {
-    engine: string;
+    engine: "docker" | "containerd" | "none";
+    registries?: Record<string, DraftRegistry>;
     docker: { daemon: Record<string, unknown>; context: { name?: string; current?: boolean } };
+    containerd?: {
+      cri?: boolean;
+      snapshotter?: string;
+      nerdctl?: boolean;
+      config?: Record<string, unknown>;
+    };
   };
   provision: { name: string; run: string; check?: string; as?: string; when?: string }[];
+  artifacts?: { mirror?: string; offline?: boolean };
   ssh: { port?: number; agent?: boolean; config?: boolean };
+}
+
+interface DraftRegistry {
+  mirrors?: string[];
+  insecure?: boolean;
+  certificates?: { ca?: string; cert?: string; key?: string };
+  credentials?: string;
 }
 
 /** Where rows find folders of the host. */
@@ -44,6 +65,8 @@ export interface Places {
   readonly folder: (name: string) => string;
   /** A port of the host that is free. */
   readonly port: number;
+  /** Certificates in PEM files, with their key. */
+  readonly certificates: CertificateFiles;
 }
 
 /** What one row is about: a key of the format, and the case where its effect depends on the change. */

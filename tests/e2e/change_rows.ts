@@ -1,5 +1,6 @@
 import { type ChangeRow, type Draft, measured, named, type Places, quiet, subject } from "./change_row.ts";
 import { PACKAGE } from "./local_repository.ts";
+import { NOTHING_INHERITED } from "./sandbox.ts";
 
 /** The machine that the matrix starts with; each row goes on from the file of the row before it. */
 export function firstDraft({ folder }: Places): Draft {
@@ -14,6 +15,7 @@ export function firstDraft({ folder }: Places): Draft {
     files: [],
     sysctl: {},
     modules: [],
+    network: structuredClone(NOTHING_INHERITED),
     runtime: { engine: "docker", docker: { daemon: {}, context: { current: false } } },
     provision: [],
     ssh: {},
@@ -21,6 +23,8 @@ export function firstDraft({ folder }: Places): Draft {
 }
 
 const HOLDS_KEYS = "holds other keys, each with a row of its own";
+/** Nobody listens there: nothing is fetched through them here. */
+const PROXIES = { inherit: false, http: "http://proxy.example:3128", https: "http://proxy.example:3128" };
 const ONE_VALUE = "has only one value in this version";
 
 /** Keys that change nothing by themselves. */
@@ -31,9 +35,34 @@ const NAMED: readonly ChangeRow[] = [
     "names another machine; the one that left its file is listed, and deleted by `apply --prune`",
   ),
   named("extends", "changes nothing by itself: the keys that the other file brings do"),
-  ...["vm", "vm.image", "user", "packages", "runtime", "runtime.docker", "runtime.docker.context", "ssh"].map(
+  ...[
+    "vm",
+    "vm.image",
+    "user",
+    "packages",
+    "network",
+    "network.proxy shells",
+    "network.proxy daemons",
+    "network.caCerts shells",
+    "network.caCerts daemons",
+    "runtime",
+    "runtime.registries",
+    "runtime.registries.*.certificates",
+    "runtime.docker",
+    "runtime.docker.context",
+    "runtime.containerd",
+    "artifacts",
+    "ssh",
+  ].map(
     (key) => named(key, HOLDS_KEYS),
   ),
+  ...["shells", "daemons"].map((which) =>
+    named(
+      `network.caCerts.host ${which}`,
+      "depends on what this computer trusts; each authority then costs what one of `network.caCerts.files` does",
+    )
+  ),
+  named("runtime.containerd.nerdctl", "needs the release archive; putting it in and out interrupts nothing"),
   named("vm.driver", ONE_VALUE),
   named("vm.image.name", ONE_VALUE),
   named("vm.disks[].format", ONE_VALUE),
@@ -43,7 +72,6 @@ const NAMED: readonly ChangeRow[] = [
   ),
   named("mounts[].type share", ONE_VALUE),
   named("mounts[].target remount", "a mount at another target is another mount"),
-  named("runtime.engine", ONE_VALUE),
 ];
 
 /** Changes under which everything goes on. */
@@ -111,6 +139,41 @@ const LIVE: readonly ChangeRow[] = [
     "registry-mirrors taken out",
     (it) => it.runtime.docker.daemon = {},
   ),
+  measured("runtime.registries.*.mirrors", "a mirror added", (it) => {
+    it.runtime.registries = { "docker.io": { mirrors: ["https://b.example"] } };
+  }),
+  measured("runtime.registries.*.insecure", "a registry that may speak http", (it) => {
+    it.runtime.registries!["localhost:5000"] = { insecure: true };
+  }),
+  measured("runtime.registries.*.insecure", "true → false", (it) => {
+    it.runtime.registries!["localhost:5000"]!.insecure = false;
+  }),
+  measured("runtime.registries.*.certificates.ca", "an authority of its own", (it, { certificates }) => {
+    it.runtime.registries!["localhost:5000"]!.certificates = { ca: certificates.authority };
+  }),
+  measured(
+    "runtime.registries.*.certificates.cert",
+    "a certificate to show, with its key",
+    (it, { certificates }) => {
+      Object.assign(it.runtime.registries!["localhost:5000"]!.certificates!, {
+        cert: certificates.certificate,
+        key: certificates.key,
+      });
+    },
+    { also: [subject("runtime.registries.*.certificates.key")] },
+  ),
+  measured("runtime.registries.*.credentials", "none → host", (it) => {
+    it.runtime.registries!["localhost:5000"]!.credentials = "host";
+  }),
+  measured("runtime.registries.*.mirrors", "all taken out", (it) => it.runtime.registries = {}),
+  quiet("artifacts.mirror", "another one", {
+    edit: (it, { folder }) => it.artifacts = { mirror: folder("a") },
+    reason: "decides where a release comes from, not which",
+  }),
+  quiet("artifacts.offline", "false → true", {
+    edit: (it) => it.artifacts = { offline: true },
+    reason: "decides whether a release may come over the network",
+  }),
   measured("runtime.docker.context.name", "another name", (it) => it.runtime.docker.context.name = "mine"),
   measured("runtime.docker.context.current", "false → true", (it) => {
     it.runtime.docker.context.current = true;
@@ -168,6 +231,47 @@ const SERVICE: readonly ChangeRow[] = [
     "log-opts added",
     (it) => it.runtime.docker.daemon = { "log-opts": { "max-size": "7m" } },
   ),
+  measured("network.proxy.http daemons", "proxies for everything", (it) => {
+    it.network.proxy = { ...PROXIES, except: [".corp.test"] };
+  }, {
+    also: [
+      subject("network.proxy.https daemons"),
+      subject("network.proxy.except daemons"),
+      subject("network.proxy.inherit daemons"),
+    ],
+  }),
+  measured("network.caCerts.files daemons", "an authority added", (it, { certificates }) => {
+    it.network.caCerts.files = [certificates.authority];
+  }),
+  measured("runtime.engine", "docker → containerd", (it) => {
+    it.runtime.engine = "containerd";
+    it.runtime.containerd = { nerdctl: false };
+  }),
+  measured("runtime.containerd.cri", "true → false", (it) => it.runtime.containerd!.cri = false),
+  measured("runtime.containerd.snapshotter", "overlayfs → native", (it) => {
+    it.runtime.containerd!.snapshotter = "native";
+  }),
+  measured("runtime.containerd.config", "a key added", (it) => {
+    it.runtime.containerd!.config = { debug: { level: "info" } };
+  }),
+  measured("runtime.containerd.config", "taken out", (it) => it.runtime.containerd!.config = {}),
+  measured("runtime.engine", "containerd → none", (it) => it.runtime.engine = "none"),
+];
+
+/** What is live where nothing runs containers, and costs the engine a restart where something does. */
+const WITHOUT_ENGINE: readonly ChangeRow[] = [
+  measured("network.proxy.http shells", "other proxies", (it) => {
+    it.network.proxy = { ...PROXIES, http: "http://other.example:3128", except: [] };
+  }, {
+    also: [
+      subject("network.proxy.https shells"),
+      subject("network.proxy.except shells"),
+      subject("network.proxy.inherit shells"),
+    ],
+  }),
+  measured("network.proxy.http shells", "taken out", (it) => it.network.proxy = { inherit: false }),
+  measured("network.caCerts.files shells", "taken out", (it) => it.network.caCerts.files = []),
+  measured("runtime.engine", "none → docker", (it) => it.runtime.engine = "docker"),
 ];
 
 /** Changes that start the guest anew. */
@@ -209,4 +313,11 @@ const ANEW: readonly ChangeRow[] = [
 ];
 
 /** Every row, in the order in which they are run. */
-export const CHANGE_ROWS: readonly ChangeRow[] = [...NAMED, ...LIVE, ...SERVICE, ...RESTART, ...ANEW];
+export const CHANGE_ROWS: readonly ChangeRow[] = [
+  ...NAMED,
+  ...LIVE,
+  ...SERVICE,
+  ...WITHOUT_ENGINE,
+  ...RESTART,
+  ...ANEW,
+];

@@ -7,6 +7,7 @@ import type { PlanJson } from "../../lib/ui/plan_schema.ts";
 import type { ChangeRow, Draft, MeasuredRow, Places, QuietRow } from "./change_row.ts";
 import { CHANGE_ROWS, firstDraft } from "./change_rows.ts";
 import { renderChanges, type ResultRow, sayPlan } from "./change_table.ts";
+import { makeCertificates } from "./certificates.ts";
 import { e2eTest } from "./e2e_test_case.ts";
 import { LOCAL_REPOSITORY } from "./local_repository.ts";
 import { Probe } from "./measure.ts";
@@ -48,19 +49,22 @@ class Matrix {
   readonly #places: Places;
   #draft: Draft;
 
-  private constructor(sandbox: Sandbox) {
+  private constructor(sandbox: Sandbox, places: Places) {
     this.#sandbox = sandbox;
     this.#probe = new Probe(sandbox);
-    this.#places = { folder: (name) => `${sandbox.root}/${name}`, port: freePort() };
+    this.#places = places;
     this.#draft = firstDraft(this.#places);
   }
 
   static async start(sandbox: Sandbox): Promise<Matrix> {
-    const matrix = new Matrix(sandbox);
+    const folder = (name: string) => `${sandbox.root}/${name}`;
     for (const name of ["a", "b", "c"]) {
-      await Deno.mkdir(`${sandbox.root}/${name}`);
-      await Deno.writeTextFile(`${sandbox.root}/${name}/inside`, name);
+      await Deno.mkdir(folder(name));
+      await Deno.writeTextFile(`${folder(name)}/inside`, name);
     }
+    await logIn(sandbox);
+    const certificates = await makeCertificates(folder("a"));
+    const matrix = new Matrix(sandbox, { folder, port: freePort(), certificates });
     await sandbox.write({ ...matrix.#draft });
     await sandbox.expect(0, ["apply"]);
     await sandbox.inGuest("dev", LOCAL_REPOSITORY);
@@ -113,6 +117,13 @@ class Matrix {
     if (code !== undefined) assert.equal(ended.code, code, ended.out + ended.err);
     return JSON.parse(ended.out) as PlanJson;
   }
+}
+
+/** What `docker login localhost:5000` leaves behind. */
+async function logIn({ dockerConfig }: Sandbox): Promise<void> {
+  await Deno.mkdir(dockerConfig, { recursive: true });
+  const auths = { "localhost:5000": { auth: btoa("ada:secret") } };
+  await Deno.writeTextFile(`${dockerConfig}/config.json`, JSON.stringify({ auths }));
 }
 
 /** What has to be allowed by name. */

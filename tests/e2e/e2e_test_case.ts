@@ -18,8 +18,12 @@ const NEEDS: readonly Need[] = [
 /** The statically linked busybox, of which the tests make their container image. */
 export const BUSYBOX: Need = { program: "busybox", package: "busybox-static" };
 
+/** What makes certificates. */
+export const OPENSSL: Need = { program: "openssl", package: "openssl" };
+
 /** What a test needs beyond the usual. */
 export interface TestNeeds {
+  readonly programs?: readonly Need[];
   /** Says what else is missing here; `undefined` when nothing is. */
   readonly lacks?: () => Promise<string | undefined> | string | undefined;
 }
@@ -43,9 +47,9 @@ export async function e2eTest(
   Deno.test({ name: `${name} (skipped: ${reason})`, ignore: true, fn: test });
 }
 
-async function whyNot({ lacks }: TestNeeds): Promise<string | undefined> {
+async function whyNot({ programs = [], lacks }: TestNeeds): Promise<string | undefined> {
   const missing = [];
-  for (const need of [...NEEDS, BUSYBOX]) {
+  for (const need of [...NEEDS, BUSYBOX, ...programs]) {
     if (await findProgram(need.program) === undefined) missing.push(`${need.program} (${need.package})`);
   }
   if (missing.length > 0) return `not installed: ${missing.join(", ")}`;

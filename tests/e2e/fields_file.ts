@@ -1,4 +1,5 @@
 import type { Draft } from "./change_row.ts";
+import { NOTHING_INHERITED } from "./sandbox.ts";
 
 /** Values that a careless quotation would spoil. */
 export const VARIABLES: Readonly<Record<string, string>> = {
@@ -22,6 +23,7 @@ export function plainFile(folder: string): Draft {
     files: [],
     sysctl: {},
     modules: [],
+    network: NOTHING_INHERITED,
     runtime: { engine: "docker", docker: { daemon: {}, context: {} } },
     provision: [],
     ssh: {},

@@ -11,6 +11,7 @@ const BY_THE_WAY: readonly string[] = [
   "/var/lib/machine/packages-before",
   // Folders of its own that are there from their first use on; what is in them is compared.
   "/var/lib/machine/before",
+  "/var/lib/machine/made",
   "/var/lib/machine/provision",
 ];
 

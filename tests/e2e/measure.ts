@@ -8,11 +8,21 @@ import type { Sandbox } from "./sandbox.ts";
 const MARKER = ".machine-test";
 const CONTAINER = "web";
 
+/** The service of each engine. */
+const DAEMONS = { docker: "docker", containerd: "containerd", none: undefined } as const;
+
+/** Containerd's container needs no image: its root is the guest's own. */
+const START_TASK = [
+  `mkdir -p /run/${CONTAINER}`,
+  `mountpoint -q /run/${CONTAINER} || mount --bind / /run/${CONTAINER}`,
+  `ctr run -d --net-host --rootfs /run/${CONTAINER} ${CONTAINER} /bin/sleep 1000000`,
+].join("\n");
+
 /** What runs and what is kept in a machine at a moment: two of them tell what was interrupted between. */
 export interface Situation {
   readonly bootId: string;
-  /** systemd's id of this run of dockerd. */
-  readonly dockerd: string;
+  /** The daemon that the containers belong to, with systemd's id of its run. */
+  readonly engine: string;
   /** When the container was started. */
   readonly container: string;
   /** Whether the process of the guest's user still runs. */
@@ -46,10 +56,10 @@ export class Probe {
     const places = placesOf(draft);
     const last = this.#last;
     if (
-      last?.process && last.system && last.container !== "gone" &&
+      last?.process && last.system && (last.container !== "gone" || draft.runtime.engine === "none") &&
       places.every(({ name }) => last.disks.includes(name))
     ) return last;
-    await this.#startContainer();
+    await this.#startContainer(draft);
     const { user } = draft;
     const marks = places.map(({ folder }) => `${folder}/${MARKER}`);
     const who = `--reuid=${user.name} --regid=${user.name} --init-groups`;
@@ -68,9 +78,12 @@ export class Probe {
 
   /** Says how it is now. */
   async look(draft: Draft): Promise<Situation> {
+    const daemon = DAEMONS[draft.runtime.engine];
     const script = [
       'echo "boot $(cat /proc/sys/kernel/random/boot_id)"',
-      'echo "dockerd $(systemctl show -p InvocationID --value docker.service)"',
+      ...daemon === undefined
+        ? []
+        : [`echo "engine ${daemon}=$(systemctl show -p InvocationID --value ${daemon}.service)"`],
       `[ "$(cat /proc/${this.#pid}/comm 2>/dev/null)" != sleep ] || echo process yes`,
       `[ ! -e /opt/${MARKER} ] || echo system yes`,
       ...placesOf(draft).map(({ name, folder }) => `[ ! -e ${folder}/${MARKER} ] || echo disk ${name}`),
@@ -82,8 +95,8 @@ export class Probe {
     const valueOf = (name: string) => rows.find(([key]) => key === name)?.[1];
     return this.#last = {
       bootId: valueOf("boot")!,
-      dockerd: valueOf("dockerd")!,
-      container: await this.#container() ?? "gone",
+      engine: valueOf("engine") ?? "none",
+      container: await this.#container(draft) ?? "gone",
       process: valueOf("process") !== undefined,
       system: valueOf("system") !== undefined,
       disks: rows.filter(([key]) => key === "disk").map(([, name]) => name!),
@@ -99,7 +112,7 @@ export class Probe {
     const lost = [...this.#marked].filter((name) => wanted.includes(name) && !after.disks.includes(name));
     for (const name of lost) this.#marked.delete(name);
     const programs = [
-      ...before.dockerd === after.dockerd ? [] : ["dockerd"],
+      ...before.engine === after.engine ? [] : [before.engine.split("=")[0]!],
       ...before.container === after.container ? [] : ["containers"],
       ...after.process ? [] : ["the user's processes"],
     ];
@@ -115,27 +128,38 @@ export class Probe {
     return { effect: "live", what: "nothing" };
   }
 
-  async #startContainer(): Promise<void> {
-    if (await this.#started() !== undefined) return;
+  async #startContainer(draft: Draft): Promise<void> {
+    if (draft.runtime.engine === "none" || await this.#started(draft) !== undefined) return;
+    if (draft.runtime.engine === "containerd") {
+      await this.#sandbox.inGuest(draft.name, START_TASK);
+      return;
+    }
     await importBusybox(this.#sandbox, this.#host);
     const words = ["--restart", "always", "--network", "none", "--stop-signal", "KILL", "--name", CONTAINER];
     await this.#sandbox.docker(["run", "-d", ...words, "bb", "sleep", "1000000"], this.#host);
   }
 
   /** When the container was started, once it runs; `undefined` when there is none. */
-  async #container(): Promise<string | undefined> {
-    const state = await this.#started();
+  async #container(draft: Draft): Promise<string | undefined> {
+    const state = await this.#started(draft);
     if (state === undefined) return undefined;
     // It comes back a moment after dockerd.
     const running = await waitFor(async () => {
-      const [started, isRunning] = (await this.#started())?.split(" ") ?? [];
+      const [started, isRunning] = (await this.#started(draft))?.split(" ") ?? [];
       return isRunning === "true" ? started : undefined;
     }, { timeoutMs: 60_000 });
-    assert.ok(running, `the container does not come back: ${await this.#started()}`);
+    assert.ok(running, `the container does not come back: ${await this.#started(draft)}`);
     return running;
   }
 
-  async #started(): Promise<string | undefined> {
+  async #started({ name, runtime }: Draft): Promise<string | undefined> {
+    if (runtime.engine === "none") return undefined;
+    if (runtime.engine === "containerd") {
+      // The process itself: its id, and when it was started (proc(5), field 22 of stat).
+      const script = `pid=$(ctr task ls | awk '$1 == "${CONTAINER}" { print $2 }')\n` +
+        `[ -z "$pid" ] || echo "$pid-$(cut -d' ' -f22 /proc/$pid/stat) true"`;
+      return await this.#sandbox.inGuest(name, script) || undefined;
+    }
     const format = "{{.State.StartedAt}} {{.State.Running}}";
     const { code, out } = await this.#sandbox.run(
       ["docker", "inspect", "--format", format, CONTAINER],

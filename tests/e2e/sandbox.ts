@@ -15,6 +15,9 @@ const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 /** What a machine file may hold; JSON is YAML. */
 export type MachineFile = Readonly<Record<string, unknown>>;
 
+/** What machines of tests take of this computer's proxies and authorities: nothing, so that they are the same on every one. */
+export const NOTHING_INHERITED = { proxy: { inherit: false }, caCerts: { host: false } } as const;
+
 /** How a sandbox differs from the usual one. */
 export interface SandboxOptions {
   /** The words that run the program; from source when left out. */
@@ -84,9 +87,10 @@ export class Sandbox implements AsyncDisposable {
     return this.#options.program ?? [Deno.execPath(), "run", "-A", "--no-check", MAIN];
   }
 
-  /** Writes the machine file: a document for each machine. */
+  /** Writes the machine file: a document for each machine, which inherits nothing unless it says so. */
   async write(...machines: readonly MachineFile[]): Promise<void> {
-    const documents = machines.map((machine) => `${JSON.stringify(machine, undefined, 2)}\n`);
+    const whole = machines.map((machine) => ({ network: NOTHING_INHERITED, ...machine }));
+    const documents = whole.map((machine) => `${JSON.stringify(machine, undefined, 2)}\n`);
     await Deno.writeTextFile(this.file, documents.join("---\n"));
   }
 

@@ -80,17 +80,22 @@ async function changeContext(t: Deno.TestContext, sandbox: Sandbox, file: Machin
     assert.equal(await sandbox.docker(["info", "--format", "{{.Name}}"]), "dev");
   });
 
-  await t.step("a context of the wanted name that is somebody else's stays as it is", async () => {
-    await sandbox.docker(["context", "create", "theirs", "--docker", "host=unix:///theirs.sock"]);
-    await sandbox.write({ ...file, runtime: { engine: "docker", docker: { context: { name: "theirs" } } } });
-    assert.match((await sandbox.expect(2, ["diff"])).out, /context:docker +blocked/);
-    const { code, out, err } = await sandbox.machine(["apply", "--yes"]);
-    assert.ok(code === 4 || code === 5, `exit code ${code}\n${out}${err}`);
-    assert.match(out, /not ours/);
-    const endpoint = ["context", "inspect", "theirs", "--format", "{{.Endpoints.docker.Host}}"];
-    assert.equal(await sandbox.docker(endpoint), "unix:///theirs.sock");
-    await sandbox.docker(["context", "rm", "theirs"]);
-    await sandbox.write(file);
-    await sandbox.expect(0, ["apply", "--yes"]);
-  });
+  await t.step(
+    "a context of the wanted name that is somebody else's stays as it is; all else is done",
+    async () => {
+      await sandbox.docker(["context", "create", "theirs", "--docker", "host=unix:///theirs.sock"]);
+      const runtime = { engine: "docker", docker: { context: { name: "theirs" } } };
+      await sandbox.write({ ...file, hostname: "beside", runtime });
+      assert.match((await sandbox.expect(2, ["diff"])).out, /context:docker +blocked/);
+      const { out } = await sandbox.expect(5, ["apply", "--yes"]);
+      assert.match(out, /"theirs".*not ours/);
+      assert.match(out, /docker context rm theirs/);
+      assert.equal((await sandbox.expect(0, ["exec", "hostname"])).out, "beside\n");
+      const endpoint = ["context", "inspect", "theirs", "--format", "{{.Endpoints.docker.Host}}"];
+      assert.equal(await sandbox.docker(endpoint), "unix:///theirs.sock");
+      await sandbox.docker(["context", "rm", "theirs"]);
+      await sandbox.write(file);
+      await sandbox.expect(0, ["apply", "--yes"]);
+    },
+  );
 }
