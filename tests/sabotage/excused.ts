@@ -9,6 +9,7 @@ export const EXCUSED: Readonly<Record<string, string>> = {
   "disk:system: undo does nothing": "the folder that it lies in goes with the machine",
   "package: what it finds afterwards is nothing": "only its being there is compared",
   "package: nothing differs": "only its being there is compared",
+  "login: what it finds afterwards is nothing": "it finds what is wrong, and nothing is",
   "hostname: undo does nothing": "there is no guest without one",
   "hostname: removing it costs more or less": "there is no guest without one",
   "timezone: removing it costs more or less": "there is no guest without one",

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { effectDifferences } from "../effects_table.ts";
 import { PROPERTIES } from "../sim/properties/all.ts";
+import { PLANNER } from "../sim/properties/planner.ts";
 import { tryOut } from "../sim/try_out.ts";
 import { EXCUSED } from "./excused.ts";
 import { KIND_MUTANTS } from "./kinds.ts";
@@ -38,7 +39,9 @@ async function noticed({ breakIt, noticedBy }: Mutant): Promise<string | undefin
     if (effectDifferences().length > 0) return "effects";
     for (const property of new Set([...likely, ...PROPERTIES])) {
       if ((property.percent ?? 100) < 100) continue;
-      const machines = Number(values.machines) * (likely.includes(property) ? 4 : 1);
+      // A plan of made-up things takes no time.
+      const more = PLANNER.includes(property) ? 20 : 1;
+      const machines = Number(values.machines) * (likely.includes(property) ? 4 : 1) * more;
       const amount = { machines, seed: Number(values.seed), isQuick: true } as const;
       if (!(await tryOut(property, amount)).holds) return property.name;
     }

@@ -3,7 +3,7 @@ import { PROPERTIES } from "./properties/all.ts";
 import { PLANNER } from "./properties/planner.ts";
 
 /** As many as are tried every time; `deno task sim` tries more, and others. */
-const MACHINES = 500;
+const MACHINES = 200;
 const SEED = 20261122;
 
 Deno.test(`whole applies on ${MACHINES} random machines for each property`, async (t) => {

@@ -4,6 +4,7 @@ import type { Engine } from "../../../lib/config/types.ts";
 import { equal } from "../../../lib/plan/equal.ts";
 import { isActionable } from "../../../lib/plan/effects.ts";
 import type { PlannedChange } from "../../../lib/plan/types.ts";
+import type { HandEdit } from "../edited_keys.ts";
 import { ENGINE_EDITS } from "../engine_edits.ts";
 import { HAND_EDITS } from "../hand_edits.ts";
 import { machineFile, quiet, withEngine } from "../machines.ts";
@@ -11,6 +12,7 @@ import { type FileKeys, linesOf, type Simulation } from "../simulation.ts";
 import type { Property } from "./property.ts";
 
 const edits = fc.uniqueArray(fc.nat(HAND_EDITS.length - 1), { minLength: 1, maxLength: 5 });
+const choice = fc.uniqueArray(fc.nat(999), { minLength: 1, maxLength: 8 });
 
 /** Does edits by hand; gives the addresses that they show at. */
 function edit(simulation: Simulation, keys: FileKeys, chosen: readonly number[]): string[] {
@@ -27,8 +29,9 @@ function edit(simulation: Simulation, keys: FileKeys, chosen: readonly number[])
 export const drift: Property<readonly [FileKeys, readonly number[]]> = {
   name: "drift",
   says: "what somebody has done in the guest is found, said to come from outside, and healed by one apply",
-  samples: fc.tuple(machineFile, edits),
-  holds: (simulation, [random, chosen]) => isHealed(simulation, quiet(random), chosen),
+  samples: fc.tuple(machineFile, choice),
+  holds: (simulation, [random, chosen]) =>
+    isHealed(simulation, quiet(random), possible(HAND_EDITS, quiet(random), chosen)),
 };
 
 export const engineDrift: Property<readonly [FileKeys, Engine, readonly number[]]> = {
@@ -37,7 +40,7 @@ export const engineDrift: Property<readonly [FileKeys, Engine, readonly number[]
   samples: fc.tuple(
     machineFile,
     fc.constantFrom<Engine>("docker", "containerd", "containerd", "none"),
-    fc.uniqueArray(fc.nat(99), { minLength: 1, maxLength: 6 }),
+    choice,
   ),
   holds(simulation, [random, engine, chosen]) {
     const keys = withEngine(quiet(random), engine);
@@ -49,6 +52,12 @@ export const engineDrift: Property<readonly [FileKeys, Engine, readonly number[]
     );
   },
 };
+
+/** Some of the edits that can be made in such a machine, by their places among all. */
+function possible(all: readonly HandEdit[], keys: FileKeys, chosen: readonly number[]): readonly number[] {
+  const there = all.filter((one) => one.shows(keys).length > 0);
+  return chosen.map((index) => HAND_EDITS.indexOf(there[index % there.length]!));
+}
 
 async function isHealed(simulation: Simulation, keys: FileKeys, chosen: readonly number[]): Promise<void> {
   const loaded = await simulation.load(keys);

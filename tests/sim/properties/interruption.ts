@@ -59,13 +59,25 @@ function withDisks(keys: FileKeys, size: "small" | "large"): FileKeys {
   return { ...keys, vm: { disk: sizes[0]!, dataDisk: sizes[1]!, disks: [more] } };
 }
 
-export const growth: Property<readonly [FileKeys, number]> = {
+export const growth: Property<readonly [FileKeys, number | "between", number]> = {
   name: "growth",
   says: "disks grow with their filesystems, wherever it is cut off",
-  samples: fc.tuple(machineFile.map(quiet), fc.nat(40)),
-  async holds(simulation, [keys, killAt]) {
+  samples: fc.tuple(
+    machineFile.map(quiet),
+    fc.oneof(fc.nat(60), fc.constant("between" as const)),
+    fc.nat(2),
+  ),
+  async holds(simulation, [keys, killAt, which]) {
     const large = await simulation.load(withDisks(keys, "large"));
-    await simulation.reach(await simulation.load(withDisks(keys, "small")));
+    const small = await simulation.load(withDisks(keys, "small"));
+    await simulation.reach(small);
+    if (killAt === "between") { // a disk and its filesystem
+      const { trace } = await simulation.reach(large);
+      const resized = trace.flatMap((name, index) => name.startsWith("host resize") ? [index] : []);
+      killAt = resized[which]! + 1;
+      await simulation.clear();
+      await simulation.reach(small);
+    }
     const { boots } = simulation.host.interruptions();
     await simulation.apply(large, {}, { killAt });
     await simulation.reach(large);
