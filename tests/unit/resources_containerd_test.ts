@@ -13,7 +13,8 @@ import {
   wantedConfig,
 } from "../../lib/resources/containerd/config_tree.ts";
 import { proxyDropIn, proxyHash } from "../../lib/resources/containerd/drop_in.ts";
-import { hostFiles, wantedHostFiles } from "../../lib/resources/containerd/hosts.ts";
+import { hostFiles } from "../../lib/resources/containerd/hosts.ts";
+import { wantedFiles } from "../../lib/resources/registry_files.ts";
 import { listTasks } from "../../lib/resources/containerd/tasks.ts";
 import { guestOf, MACHINE, withHome } from "./resources_fixture.ts";
 
@@ -213,7 +214,7 @@ Deno.test("hosts.toml: certificates stand beside it, the key for root alone; a m
     });
     await Deno.remove(certificates.key);
     assert.match(
-      String(await wantedHostFiles(machine)),
+      String(await wantedFiles(hostFiles(machine))),
       /^A certificate of runtime\.registries cannot be read: /,
     );
   }));

@@ -336,7 +336,7 @@ Deno.test("engine:docker: certificates of registries are files of dockerd, read 
     const facts = factsOf(files, UP, { packages: PACKAGES });
     assert.deepEqual(await compareOne(dockerEngineKind, "engine:docker", { world, look: lookOf(facts) }), [
       'runtime.registries["r.test:5000"].certificates.ca live',
-      "runtime.registries live",
+      'runtime.registries["old.test"] live',
     ]);
     const guest = guestOf(facts);
     await applyEngine(jobOf("engine:docker", guest, { world: { ...world, record: worldOf().record! } }));
@@ -350,7 +350,7 @@ Deno.test("engine:docker: certificates of registries are files of dockerd, read 
     await Deno.remove(ca);
     assert.match(
       (await toldOf(dockerEngineKind, { world, look: lookOf(facts) }))[0]!,
-      /blocked.*ca\.pem" cannot be read/,
+      /blocked.*cannot be read: .*ca\.pem/,
     );
   }));
 
@@ -461,4 +461,21 @@ Deno.test("engine:docker: a refused reload puts the former file back, and stops 
     assert.equal(names.filter((name) => name === `write ${DAEMON}`).length, 2);
     assert.ok(!names.includes("systemctl restart docker.service"), names.join("\n"));
     assert.equal((await reloadWith({ debug: "true" })).failure, undefined);
+  }));
+
+Deno.test("engine:docker: a key that others may read is a difference, and is written anew", () =>
+  withHome(async (home) => {
+    const key = join(home, "key.pem");
+    await Deno.writeTextFile(key, "KEY\n");
+    const machine = runtimeOf({ registries: [registryOf("r.test", { certificates: { key } })] });
+    const path = "/etc/docker/certs.d/r.test/client.key";
+    const list = listOf({ "engine:docker": { invocationId: "run1", config: BASE } }, { [path]: "x" });
+    const files = { [DAEMON]: WANTED, "/etc/group": GROUP, [path]: "KEY\n", [OWNED_FILE]: list };
+    const look = lookOf(factsOf(files, UP, { packages: PACKAGES })); // which are all 0644
+    assert.deepEqual(
+      await compareOne(dockerEngineKind, "engine:docker", { world: worldOf({ machine }), look }),
+      [
+        'runtime.registries["r.test"].certificates.key live',
+      ],
+    );
   }));

@@ -1,21 +1,27 @@
 import { effectOf } from "../../config/effects.ts";
-import type { ContainerdSettings } from "../../config/types.ts";
 import { equal } from "../../plan/equal.ts";
 import type { Change } from "../../plan/types.ts";
 import { changeAt } from "../change.ts";
 import { authoritiesChange, authoritiesInForce } from "../network_facts.ts";
-import { changeOf, compareTrees, type ConfigTree, isBad, wantedConfig } from "./config_tree.ts";
+import { compareFiles } from "../registry_files.ts";
+import {
+  changeOf,
+  compareTrees,
+  type ConfigSettings,
+  type ConfigTree,
+  isBad,
+  wantedConfig,
+} from "./config_tree.ts";
 import { type FoundContainerd, UNIT, type WantedContainerd } from "./found.ts";
-import { compareHostFiles } from "./hosts.ts";
 import { SHUTDOWN_UNIT } from "./shutdown.ts";
 
 /** What differs between containerd as wanted and as found: in its files, and in what the running one has read. */
 export function compareContainerd(desired: WantedContainerd, observed: FoundContainerd): Change[] {
-  const settings = { ...desired.settings, nerdctl: false };
+  const { settings } = desired;
   const wanted = wantedConfig(observed.distribution, settings);
   return [
     ...compareConfig(wanted, observed, settings),
-    ...compareHostFiles(desired.hostFiles, observed.hostFiles),
+    ...compareFiles(desired.hostFiles, observed.hostFiles),
     ...compareProxy(desired, observed),
     ...(observed.trust === undefined || authoritiesInForce(desired.authorities, observed.trust)
       ? []
@@ -36,7 +42,7 @@ export function compareContainerd(desired: WantedContainerd, observed: FoundCont
 function compareConfig(
   wanted: ConfigTree,
   observed: FoundContainerd,
-  settings: ContainerdSettings,
+  settings: ConfigSettings,
 ): Change[] {
   if (isBad(observed.file)) {
     const before = `no TOML: ${observed.file.problem}`;

@@ -5,9 +5,13 @@ import { messageOf } from "../../host/errors.ts";
 import { equal } from "../../plan/equal.ts";
 import type { Change } from "../../plan/types.ts";
 import { keyPath } from "../change.ts";
+import { CONTAINERD_CERTS } from "../registry_files.ts";
 
 /** A config.toml as its tables and values. */
 export type ConfigTree = { readonly [key: string]: Json };
+
+/** What of the machine file decides about config.toml. */
+export type ConfigSettings = Omit<ContainerdSettings, "nerdctl">;
 
 /** Why a text is no configuration. */
 export interface BadConfig {
@@ -16,8 +20,6 @@ export interface BadConfig {
 
 /** The plugin behind Kubernetes' interface, in the second version of the format (containerd 1.x). */
 export const CRI = "io.containerd.grpc.v1.cri";
-/** Where containerd and nerdctl look for what is said of registries, at each pull. */
-export const HOSTS_FOLDER = "/etc/containerd/certs.d";
 
 const FORMAT_VERSION = 2;
 const SNAPSHOTTER_PATH = ["plugins", CRI, "containerd", "snapshotter"] as const;
@@ -58,14 +60,14 @@ function toJson(value: unknown): Json {
  * The configuration that a machine wants: the distribution's, with ours over it and the user's over both. Tables are
  * merged, everything else is replaced; the format's version stays what the distribution's file says.
  */
-export function wantedConfig(distribution: ConfigTree, settings: ContainerdSettings): ConfigTree {
+export function wantedConfig(distribution: ConfigTree, settings: ConfigSettings): ConfigTree {
   const ours: ConfigTree = {
     root: "/var/lib/containerd",
     state: "/run/containerd",
     plugins: {
       [CRI]: {
         containerd: { snapshotter: settings.snapshotter },
-        registry: { config_path: HOSTS_FOLDER },
+        registry: { config_path: CONTAINERD_CERTS },
       },
     },
   };
@@ -78,7 +80,7 @@ export function wantedConfig(distribution: ConfigTree, settings: ContainerdSetti
 }
 
 /** Kubernetes' interface is off when its plugin is on the list. A list that the user wrote is only added to. */
-function disabledPlugins(merged: ConfigTree, { cri, config }: ContainerdSettings): ConfigTree {
+function disabledPlugins(merged: ConfigTree, { cri, config }: ConfigSettings): ConfigTree {
   const list = merged["disabled_plugins"];
   const disabled = Array.isArray(list) ? list as readonly Json[] : [];
   if (!cri) return isCriOff(disabled) ? {} : { disabled_plugins: [...disabled, CRI] };
@@ -140,7 +142,7 @@ const HIDING: readonly string[] = ["root"];
 /** A difference as a change of the key of the machine file that decides about it. */
 export function changeOf(
   { path, before, after }: TreeDifference,
-  settings: ContainerdSettings,
+  settings: ConfigSettings,
   note?: string,
 ): Change {
   const isSaid = path.reduce<Json | undefined>(

@@ -2,6 +2,7 @@ import { effectOf } from "../../config/effects.ts";
 import { inGuest, type Kind, type World } from "../contract.ts";
 import { maskedAddress, wantedAuthorities, wantedProxy } from "../network_facts.ts";
 import { OWNED_FILE, ownedOf } from "../owned.ts";
+import { foundAsWanted, wantedFiles } from "../registry_files.ts";
 import { compareContainerd } from "./compare.ts";
 import { wantedConfig } from "./config_tree.ts";
 import { proxyHash } from "./drop_in.ts";
@@ -12,7 +13,7 @@ import {
   observeContainerd,
   type WantedContainerd,
 } from "./found.ts";
-import { wantedHostFiles } from "./hosts.ts";
+import { hostFiles } from "./hosts.ts";
 import { bringUp } from "./load.ts";
 import { retire } from "./retire.ts";
 import { runningTasks } from "./tasks.ts";
@@ -43,15 +44,12 @@ export const containerdEngineKind: Kind<WantedContainerd, FoundContainerd> = {
   },
   compare: compareContainerd,
   expected: ({ settings, hostFiles, proxy }) => {
-    const config = wantedConfig({}, { ...settings, nerdctl: false });
+    const config = wantedConfig({}, settings);
     return {
       distribution: {},
       file: config,
       inForce: config,
-      hostFiles: {
-        files: Object.fromEntries(hostFiles.map((file) => [file.path, file])),
-        ours: hostFiles.map(({ path }) => path),
-      },
+      hostFiles: foundAsWanted(hostFiles),
       proxy: { file: proxy.hash, inForce: proxy.hash },
       trust: undefined,
       notUp: undefined,
@@ -79,12 +77,12 @@ async function wantedContainerd(world: World): Promise<WantedContainerd | undefi
   const { machine } = world;
   if (machine?.runtime.engine !== "containerd") return undefined;
   const { nerdctl: _nerdctl, ...settings } = machine.runtime.containerd;
-  const hostFiles = await wantedHostFiles(machine);
+  const files = await wantedFiles(hostFiles(machine));
   const proxy = wantedProxy(world);
   const addresses = [proxy.http, proxy.https].filter((address) => address !== "").map(maskedAddress);
   return {
     settings,
-    ...(typeof hostFiles === "string" ? { hostFiles: [], missing: hostFiles } : { hostFiles }),
+    ...(typeof files === "string" ? { hostFiles: [], missing: files } : { hostFiles: files }),
     proxy: { hash: proxyHash(proxy), told: [...new Set(addresses)].join(", ") || "none" },
     authorities: (await wantedAuthorities(world)).map(({ id, subject }) => ({ id, subject })),
   };

@@ -1,4 +1,3 @@
-import type { ContainerdSettings } from "../../config/types.ts";
 import { keptPath } from "../../guest/op_script.ts";
 import type { GuestFacts, GuestQuery } from "../../guest/query.ts";
 import { packagesFor } from "../../image/packages.ts";
@@ -6,10 +5,16 @@ import type { Observed } from "../../plan/types.ts";
 import { readBy } from "../loaded.ts";
 import { type AuthoritiesSeen, type Authority, BUNDLE, bundleChangedMs } from "../network_facts.ts";
 import { OWNED_FILE, ownedOf } from "../owned.ts";
-import { type BadConfig, type ConfigTree, isBad, parseConfig } from "./config_tree.ts";
+import {
+  CONTAINERD_CERTS,
+  findFiles,
+  type FoundRegistryFiles,
+  oursBelow,
+  type WantedRegistryFile,
+} from "../registry_files.ts";
+import { type BadConfig, type ConfigSettings, type ConfigTree, isBad, parseConfig } from "./config_tree.ts";
 import { PROXY_DROP_IN } from "./drop_in.ts";
 import { SHUTDOWN_FILE, SHUTDOWN_HASH, SHUTDOWN_UNIT } from "./shutdown.ts";
-import { type FoundHostFile, type FoundHostFiles, isHostFile, type WantedHostFile } from "./hosts.ts";
 
 export const ADDRESS = "engine:containerd";
 export const CONFIG_TOML = "/etc/containerd/config.toml";
@@ -17,8 +22,8 @@ export const UNIT = "containerd.service";
 
 /** containerd as wanted. */
 export interface WantedContainerd {
-  readonly settings: Omit<ContainerdSettings, "nerdctl">;
-  readonly hostFiles: readonly WantedHostFile[];
+  readonly settings: ConfigSettings;
+  readonly hostFiles: readonly WantedRegistryFile[];
   /** Why they cannot be had. */
   readonly missing?: string;
   readonly proxy: { readonly hash: string; readonly told: string };
@@ -42,7 +47,7 @@ export interface FoundContainerd {
   readonly file: ConfigTree | BadConfig | undefined;
   /** What the running one has read; `undefined` when that cannot be told. */
   readonly inForce: ConfigTree | BadConfig | undefined;
-  readonly hostFiles: FoundHostFiles;
+  readonly hostFiles: FoundRegistryFiles;
   readonly proxy: { readonly file: string; readonly inForce: string | undefined };
   /** `undefined` while it does not run. */
   readonly trust: AuthoritiesSeen | undefined;
@@ -82,14 +87,8 @@ export function observeContainerd(
   for (const fact of [config, kept, dropIn, unit, shutdown, shutdownFile]) {
     if (fact.state === "unknown") return fact;
   }
-  const files: Record<string, FoundHostFile | undefined> = {};
-  for (const { path } of wanted?.hostFiles ?? []) {
-    const fact = facts.file(path);
-    if (fact.state === "unknown") return fact;
-    files[path] = fact.state === "present"
-      ? { hash: fact.value.sha256, mode: fact.value.mode.padStart(4, "0") }
-      : undefined;
-  }
+  const hostFiles = findFiles(facts, wanted?.hostFiles ?? [], oursBelow(CONTAINERD_CERTS, ours));
+  if ("unknown" in hostFiles) return { state: "unknown", reason: hostFiles.unknown };
   const missing: string[] = [];
   for (const name of packagesFor("containerd")) {
     const fact = facts.package(name);
@@ -117,7 +116,7 @@ export function observeContainerd(
       distribution: isBad(distribution) ? {} : distribution,
       file,
       inForce: read === "file" || daemon === undefined ? file ?? {} : read?.config,
-      hostFiles: { files, ours: Object.keys(ours).filter(isHostFile) },
+      hostFiles,
       proxy: {
         file: proxyFile,
         inForce: readDropIn === undefined && daemon !== undefined

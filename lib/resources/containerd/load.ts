@@ -3,6 +3,7 @@ import type { Job } from "../contract.ts";
 import { ensurePackages } from "../engine_packages.ts";
 import { authoritiesInForce, wantedProxy } from "../network_facts.ts";
 import type { OwnedOp } from "../owned.ts";
+import { CONTAINERD_CERTS, fileOps, oursBelow } from "../registry_files.ts";
 import { compareTrees, configText, type ConfigTree, hasCri, isBad, wantedConfig } from "./config_tree.ts";
 import { PROXY_DROP_IN, proxyDropIn } from "./drop_in.ts";
 import {
@@ -15,7 +16,7 @@ import {
   UNIT,
   type WantedContainerd,
 } from "./found.ts";
-import { hostFiles, isHostFile } from "./hosts.ts";
+import { hostFiles } from "./hosts.ts";
 import { SHUTDOWN_FILE, SHUTDOWN_UNIT } from "./shutdown.ts";
 
 const CANDIDATE = "/etc/containerd/config.toml.machine-new";
@@ -37,7 +38,7 @@ export async function bringUp(job: Job, desired: WantedContainerd): Promise<void
   await ensurePackages(job, "containerd");
   await writeFiles(job);
   const { found, text } = await lookNow(job, desired);
-  const wanted = wantedConfig(found.distribution, { ...desired.settings, nerdctl: false });
+  const wanted = wantedConfig(found.distribution, desired.settings);
   const next = configText(wanted);
   const isOurs = CONFIG_TOML in (await job.owned.read()).files;
   if (next !== text || !isOurs) {
@@ -75,15 +76,13 @@ function isInForce(
 async function writeFiles(job: Job): Promise<void> {
   const files = await hostFiles(job.world.machine!);
   const dropIn = proxyDropIn(wantedProxy(job.world));
-  const ours = Object.keys((await job.owned.read()).files);
-  const gone = ours.filter((path) => isHostFile(path) && !files.some((file) => file.path === path));
+  const ours = (await job.owned.read()).files;
   const ops: OwnedOp[] = [
-    ...files.map(({ path, content, mode }): OwnedOp => ({ op: "own", file: { path, content, mode } })),
-    ...gone.map((path): OwnedOp => ({ op: "disown", path })),
+    ...fileOps(files, oursBelow(CONTAINERD_CERTS, ours)),
     { op: "own", file: SHUTDOWN_FILE },
   ];
   if (dropIn) ops.push({ op: "own", file: { path: PROXY_DROP_IN, ...dropIn } });
-  else if (ours.includes(PROXY_DROP_IN)) ops.push({ op: "disown", path: PROXY_DROP_IN });
+  else if (PROXY_DROP_IN in ours) ops.push({ op: "disown", path: PROXY_DROP_IN });
   ops.push({ op: "systemctl", args: ["daemon-reload"] });
   await job.owned.run({ what: "Writing what containerd is told of registries and proxies", ops }, job.signal);
 }

@@ -1,9 +1,9 @@
 import { UserError } from "../../host/errors.ts";
 import type { Job } from "../contract.ts";
 import type { OwnedOp } from "../owned.ts";
+import { CONTAINERD_CERTS, oursBelow } from "../registry_files.ts";
 import { PROXY_DROP_IN } from "./drop_in.ts";
 import { ADDRESS, CONFIG_TOML, UNIT } from "./found.ts";
-import { isHostFile } from "./hosts.ts";
 import { SHUTDOWN_FILE, SHUTDOWN_UNIT } from "./shutdown.ts";
 import { DOCKER_NAMESPACE } from "./tasks.ts";
 
@@ -30,9 +30,10 @@ export async function retire(job: Job): Promise<void> {
   }
   const isUp = isThere && await stateNow(job) === "active";
   const { files } = await job.owned.read();
-  const ours = Object.keys(files).filter((path) =>
-    path === CONFIG_TOML || path === PROXY_DROP_IN || path === SHUTDOWN_FILE.path || isHostFile(path)
-  );
+  const ours = [
+    ...[CONFIG_TOML, PROXY_DROP_IN, SHUTDOWN_FILE.path].filter((path) => path in files),
+    ...oursBelow(CONTAINERD_CERTS, files),
+  ];
   const isForDocker = job.world.machine?.runtime.engine === "docker";
   const ops: OwnedOp[] = [
     // Its stop ends what a containerd that is down could not be asked to end.

@@ -4,7 +4,13 @@ import type { Observed } from "../../plan/types.ts";
 import type { Look, World } from "../contract.ts";
 import { authoritiesInForce, type Authority, BUNDLE, bundleChangedMs } from "../network_facts.ts";
 import { OWNED_FILE, ownedOf } from "../owned.ts";
-import { findCertificates, type FoundCertificates, type WantedCertificate } from "./certificates.ts";
+import {
+  DOCKER_CERTS,
+  findFiles,
+  type FoundRegistryFiles,
+  oursBelow,
+  type WantedRegistryFile,
+} from "../registry_files.ts";
 import { keptContent } from "./containers.ts";
 import {
   ADDRESS,
@@ -25,7 +31,9 @@ const GROUP = "/etc/group";
 export interface WantedDocker {
   readonly daemon: DaemonConfig;
   readonly sources: DaemonSources;
-  readonly certificates: readonly WantedCertificate[];
+  readonly certificates: readonly WantedRegistryFile[];
+  /** Why they cannot be had. */
+  readonly missing?: string;
   readonly authorities: readonly Pick<Authority, "id" | "subject">[];
   readonly user: string;
 }
@@ -41,13 +49,13 @@ export interface FoundDocker extends DaemonState {
   readonly isNoted: boolean;
   /** Where the derived keys of the running configuration came from. */
   readonly sources: DaemonSources;
-  readonly certificates: FoundCertificates;
+  readonly certificates: FoundRegistryFiles;
   /** Whether the running dockerd has read the authorities that are wanted. */
   readonly trusts: boolean;
 }
 
 /** What is to be known of the guest. */
-export function queryFor(certificates: readonly WantedCertificate[]): GuestQuery {
+export function queryFor(certificates: readonly WantedRegistryFile[]): GuestQuery {
   return {
     files: [DAEMON_JSON, GROUP, OWNED_FILE],
     hashes: [BUNDLE, ...certificates.map(({ path }) => path)],
@@ -78,7 +86,8 @@ export function observeDocker(facts: GuestFacts, desired: WantedDocker | undefin
   if (group.state !== "present") {
     return { state: "unknown", reason: `${GROUP} could not be read in the guest` };
   }
-  const certificates = findCertificates(facts, desired?.certificates ?? []);
+  const ours = oursBelow(DOCKER_CERTS, ownedOf(facts).files);
+  const certificates = findFiles(facts, desired?.certificates ?? [], ours);
   if ("unknown" in certificates) return { state: "unknown", reason: certificates.unknown };
   const docker = group.value.text.split("\n").find((line) => line.startsWith("docker:"));
   const notUp = units.flatMap(({ name, fact }) =>

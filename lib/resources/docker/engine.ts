@@ -2,11 +2,20 @@ import { effectOf } from "../../config/effects.ts";
 import { UserError } from "../../host/errors.ts";
 import type { Change } from "../../plan/types.ts";
 import { changeAt } from "../change.ts";
-import { inGuest, type Job, type Kind } from "../contract.ts";
+import { inGuest, type Job, type Kind, type World } from "../contract.ts";
 import { ensurePackages } from "../engine_packages.ts";
 import { authoritiesChange, wantedAuthorities } from "../network_facts.ts";
 import { ownedOf } from "../owned.ts";
-import { certificateOps, compareCertificates, wantedCertificates } from "./certificates.ts";
+import {
+  certificatesIn,
+  compareFiles,
+  DOCKER_CERTS,
+  fileOps,
+  foundAsWanted,
+  oursBelow,
+  type RegistryFile,
+  wantedFiles,
+} from "../registry_files.ts";
 import { runningContainers } from "./containers.ts";
 import { ADDRESS, compareDaemon, DAEMON_JSON, type DaemonConfig, daemonText } from "./daemon_config.ts";
 import {
@@ -37,15 +46,19 @@ export const dockerEngineKind: Kind<WantedDocker, FoundDocker> = {
   async desired(world) {
     if (world.machine?.runtime.engine !== "docker") return new Map();
     const authorities = await wantedAuthorities(world);
+    const certificates = await wantedFiles(certificatesOf(world));
     const wanted: WantedDocker = {
       ...wantedDaemon(world),
-      certificates: await wantedCertificates(world),
+      ...(typeof certificates === "string" ? { certificates: [], missing: certificates } : { certificates }),
       authorities: authorities.map(({ id, subject }) => ({ id, subject })),
       user: world.machine.user.name,
     };
     return new Map([[ADDRESS, wanted]]);
   },
-  query: async (world) => queryFor(await wantedCertificates(world)),
+  async query(world) {
+    const certificates = await wantedFiles(certificatesOf(world));
+    return queryFor(typeof certificates === "string" ? [] : certificates);
+  },
   async observe(world, look, wanted) {
     const desired = wanted.get(ADDRESS);
     const found = inGuest(look, (facts) => observeDocker(facts, desired));
@@ -53,16 +66,13 @@ export const dockerEngineKind: Kind<WantedDocker, FoundDocker> = {
     if (!desired && (found.state === "absent" || look.guest.state !== "facts")) return new Map();
     return new Map([[ADDRESS, await withContent(found, desired, { world, look })]]);
   },
-  refusal: (_world, { certificates }) => certificates.find(({ missing }) => missing !== undefined)?.missing,
+  refusal: (_world, { missing }) => missing,
   compare: compareDocker,
   expected: ({ daemon, sources, certificates, user }) => ({
     file: daemon,
     inForce: daemon,
     sources,
-    certificates: {
-      hashes: Object.fromEntries(certificates.map(({ path, hash }) => [path, hash])),
-      ours: certificates.map(({ path }) => path),
-    },
+    certificates: foundAsWanted(certificates),
     trusts: true,
     notUp: [],
     members: [user],
@@ -80,8 +90,8 @@ export const dockerEngineKind: Kind<WantedDocker, FoundDocker> = {
   interrupts: (world) => runningContainers(world),
   async apply(job, desired) {
     await ensurePackages(job, "docker");
-    const owned = Object.keys((await job.owned.read()).files);
-    const certificates = await certificateOps(desired.certificates, owned);
+    const ours = oursBelow(DOCKER_CERTS, (await job.owned.read()).files);
+    const certificates = fileOps(await certificatesOf(job.world), ours);
     if (certificates.length > 0) {
       await job.owned.run({ what: "Writing the certificates of registries", ops: certificates }, job.signal);
     }
@@ -108,11 +118,17 @@ export const dockerEngineKind: Kind<WantedDocker, FoundDocker> = {
   undo: retireDocker,
 };
 
+/** The certificates of every registry of the file, for dockerd. */
+async function certificatesOf({ machine }: World): Promise<RegistryFile[]> {
+  const registries = machine?.runtime.registries ?? [];
+  return (await Promise.all(registries.map((registry) => certificatesIn(DOCKER_CERTS, registry)))).flat();
+}
+
 function compareDocker(desired: WantedDocker, observed: FoundDocker): readonly Change[] {
   const isWanted = ([key]: readonly [string, unknown]) => !(key in desired.daemon);
   const former = Object.fromEntries(Object.entries(observed.sources).filter(isWanted));
   const changes: Change[] = compareDaemon(desired.daemon, observed, { ...former, ...desired.sources });
-  changes.push(...compareCertificates(desired.certificates, observed.certificates));
+  changes.push(...compareFiles(desired.certificates, observed.certificates));
   if (!observed.trusts) changes.push(authoritiesChange(desired.authorities));
   for (const { unit, is } of observed.notUp) {
     // What else is wrong with it does not go away: of "activating, disabled" the second half stays.

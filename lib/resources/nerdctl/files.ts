@@ -1,6 +1,7 @@
 import { stringify } from "smol-toml";
 import type { Machine, Registry } from "../../config/types.ts";
 import type { GuestFileContent } from "../../guest/ops.ts";
+import { certificatePath, CONTAINERD_CERTS } from "../registry_files.ts";
 
 /** A program out of the release, and where it stands in the guest. */
 export interface Program {
@@ -26,8 +27,6 @@ export const FILES: readonly string[] = [UNIT_FILE, BUILDKIT_TOML, NERDCTL_TOML]
 /** Those of them, and of the programs, that buildkitd reads when it starts. */
 export const READ_AT_START: readonly string[] = [UNIT_FILE, BUILDKIT_TOML];
 
-const HOSTS_FOLDER = "/etc/containerd/certs.d";
-
 /** A text file for the guest. */
 export type TextFile = GuestFileContent & { readonly content: string };
 
@@ -48,7 +47,7 @@ export function textFiles({ runtime: { containerd, registries } }: Machine): rea
     namespace: "default",
     snapshotter: containerd.snapshotter,
     "cni_path": "/usr/lib/cni",
-    "hosts_dir": [HOSTS_FOLDER],
+    "hosts_dir": [CONTAINERD_CERTS],
   };
   const file = (path: string, content: string): TextFile => ({ path, content, mode: "0644" });
   return [
@@ -87,16 +86,14 @@ WantedBy=multi-user.target
 function registryTables(registries: readonly Registry[]): { readonly registry?: Record<string, unknown> } {
   const tables: Record<string, Record<string, unknown>> = {};
   for (const { host, mirrors, insecure, certificates } of registries) {
-    const at = (name: string) => `${HOSTS_FOLDER}/${host}/${name}`;
+    const at = (name: "ca" | "cert" | "key") => certificatePath(CONTAINERD_CERTS, host, name);
     const { ca, cert, key } = certificates;
     tables[host] = {
       ...tables[host],
       ...(mirrors.length === 0 ? {} : { mirrors: mirrors.map(withoutScheme) }),
       ...(insecure ? { http: true, insecure: true } : {}),
-      ...(ca === undefined ? {} : { ca: [at("ca.crt")] }),
-      ...(cert === undefined || key === undefined
-        ? {}
-        : { keypair: [{ key: at("client.key"), cert: at("client.cert") }] }),
+      ...(ca === undefined ? {} : { ca: [at("ca")] }),
+      ...(cert === undefined || key === undefined ? {} : { keypair: [{ key: at("key"), cert: at("cert") }] }),
     };
     for (const mirror of mirrors) {
       const name = withoutScheme(mirror);
