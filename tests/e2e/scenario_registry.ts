@@ -155,6 +155,47 @@ export async function useRegistries(t: Deno.TestContext, sandbox: Sandbox, file:
   );
 }
 
+/** The same keys with containerd, which reads them at each pull. */
+export async function pullByContainerd(
+  t: Deno.TestContext,
+  sandbox: Sandbox,
+  file: MachineFile,
+): Promise<void> {
+  const pull = async (image: string, ...words: string[]) => {
+    const hosts = ["--hosts-dir", "/etc/containerd/certs.d"];
+    return await sandbox.machine(["ctr", "images", "pull", ...hosts, ...words, `${image}:latest`]);
+  };
+  await t.step("containerd pulls by the same keys, and goes on while they change", async () => {
+    const run = () => sandbox.inGuest(NAME, "systemctl show -P InvocationID containerd.service");
+    const before = await run();
+    const refused = await pull(`${OPEN}/library/own`);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.out + refused.err, /HTTP response to HTTPS client/);
+    const registries = {
+      "docker.io": { mirrors: ["http://127.0.0.1:5000"] },
+      [OPEN]: { insecure: true },
+      [CLOSED]: { certificates: { ca: join(sandbox.root, "registry", "ca.pem") } },
+    };
+    await sandbox.write({
+      ...file,
+      runtime: { engine: "containerd", containerd: { nerdctl: false }, registries },
+    });
+    await sandbox.expect(0, ["apply"]);
+    for (
+      const [image, ...words] of [
+        [`${OPEN}/library/own`],
+        ["docker.io/library/own"],
+        [`${CLOSED}/library/own`, "--user", `ada:${PASSWORD}`],
+      ] as const
+    ) {
+      const ended = await pull(image, ...words);
+      assert.equal(ended.code, 0, ended.out + ended.err);
+    }
+    assert.equal(await run(), before);
+    await sandbox.expect(0, ["diff"]);
+  });
+}
+
 /** When each running container was started. */
 async function startTimes(sandbox: Sandbox): Promise<string> {
   const ids = await sandbox.docker(["ps", "-q", "--no-trunc"]);

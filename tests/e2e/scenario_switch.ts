@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { pageInGuest } from "./guest_page.ts";
 import { isThere, type MachineFile, type Sandbox } from "./sandbox.ts";
 import { assertDockerKept } from "./scenario_docker_use.ts";
+import { pullByContainerd } from "./scenario_registry.ts";
 
 const NAME = "eng";
 const IMAGE = "docker.io/library/bb:latest";
@@ -72,6 +73,8 @@ async function useContainerd(
     assert.match(await pageInGuest(sandbox, NAME, "127.0.0.1:8086/none"), /404/);
     assert.match((await sandbox.expect(0, ["status"])).out, /containerd[\s\S]*default[\s\S]*kept/);
   });
+
+  await pullByContainerd(t, sandbox, file);
 
   await t.step(
     "a key of config.toml is in force after containerd restarted; its container goes on",
