@@ -1,21 +1,24 @@
-import { sha256 } from "../host/files.ts";
+import { createHmac } from "node:crypto";
 import type { Address } from "../plan/types.ts";
 import type { World } from "../resources/contract.ts";
+import type { MachineRecord } from "../resources/record.ts";
 import { KINDS } from "../resources/registry.ts";
 
 /** What each address was made equal to, as fingerprints: they tell an edit from drift and give nothing away. */
 export type Hashes = Readonly<Record<Address, string>>;
 
-/** A fingerprint of what an address was made equal to. */
-export function desiredHash(desired: unknown): string {
-  return sha256(JSON.stringify(sorted(desired)) ?? "");
+/** A fingerprint of what an address was made equal to. @param key of the machine's record */
+export function desiredHash(desired: unknown, key: string): string {
+  return createHmac("sha256", key).update(JSON.stringify(sorted(desired)) ?? "").digest("hex");
 }
 
 /** The fingerprints of everything that the file wants. */
-export async function desiredHashes(world: World): Promise<Hashes> {
+export async function desiredHashes(world: World, { fingerprintKey }: MachineRecord): Promise<Hashes> {
   const hashes: Record<Address, string> = {};
   for (const kind of KINDS) {
-    for (const [address, desired] of await kind.desired(world)) hashes[address] = desiredHash(desired);
+    for (const [address, desired] of await kind.desired(world)) {
+      hashes[address] = desiredHash(desired, fingerprintKey);
+    }
   }
   return hashes;
 }

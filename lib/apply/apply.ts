@@ -10,7 +10,7 @@ import { chooseOnce } from "../resources/choices.ts";
 import type { Look, World } from "../resources/contract.ts";
 import { type MachineRecord, RecordStore } from "../resources/record.ts";
 import { endTrial } from "../resources/trial.ts";
-import { desiredHashes, type Hashes } from "./applied.ts";
+import { desiredHashes } from "./applied.ts";
 import { checkExpected } from "./saved_plan.ts";
 import { limitPlan } from "./targets.ts";
 import { planNow } from "./plan_now.ts";
@@ -88,7 +88,7 @@ export async function reconcile(input: ReconcileInput): Promise<Outcome> {
   }
   if (steps.length > 0 && !await agree(approval, plan, worst)) return refused([], steps, worst);
   const isWhole = input.targets === undefined || input.targets.length === 0;
-  if (isConverged(plan) && (!isWhole || isSettled(world.record, input, await desiredHashes(world)))) {
+  if (isConverged(plan) && (!isWhole || await isSettled(world, input))) {
     return { exitCode: EXIT.done, done: [], failed: [], skipped: [], open: [] };
   }
   await ensurePrivateDir(world.folder.root);
@@ -139,10 +139,11 @@ async function prepare(input: ReconcileInput, look: Look): Promise<RecordStore> 
 }
 
 /** True when the record says already what {@link settle} would write. */
-function isSettled(record: MachineRecord | undefined, input: ReconcileInput, applied: Hashes): boolean {
+async function isSettled(world: World, input: ReconcileInput): Promise<boolean> {
+  const { record } = world;
   return record !== undefined && record.origin === input.origin && record.dataKeptAt === undefined &&
-    record.attempted === undefined &&
-    equal(record.machine, input.machine) && equal(record.applied, applied);
+    record.attempted === undefined && equal(record.machine, input.machine) &&
+    equal(record.applied, await desiredHashes(world, record));
 }
 
 /** Notes that the machine now is what the file says; from here on a difference was made by somebody else. */
@@ -151,7 +152,7 @@ async function settle(
   store: RecordStore,
   changed: readonly Address[],
 ): Promise<void> {
-  const applied = await desiredHashes(withRecord(input.world, store.value));
+  const applied = await desiredHashes(withRecord(input.world, store.value), store.value!);
   const { origin, machine } = input;
   const appliedAt = new Date().toISOString();
   await store.update({ origin, machine, attempted: undefined, applied, appliedAt, dataKeptAt: undefined });

@@ -54,7 +54,7 @@ async function lastDesired(kind: AnyKind, world: World): Promise<Last> {
     const applied = record.applied[address];
     if (applied === undefined) return undefined;
     return [wanted, before?.get(address)].find((value) =>
-      value !== undefined && desiredHash(value) === applied
+      value !== undefined && desiredHash(value, record.fingerprintKey) === applied
     );
   };
 }

@@ -186,10 +186,11 @@ async function noteApplied(
   steps: readonly (readonly [PlannedChange, unknown])[],
   round: Round,
 ): Promise<void> {
-  const applied = { ...round.store.value!.applied };
+  const { applied: before, fingerprintKey } = round.store.value!;
+  const applied = { ...before };
   for (const [{ address, action }, desired] of steps) {
     if (action === "delete") delete applied[address];
-    else applied[address] = desiredHash(desired);
+    else applied[address] = desiredHash(desired, fingerprintKey);
   }
   await round.store.update({ applied });
 }

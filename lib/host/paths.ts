@@ -30,6 +30,8 @@ export interface MachineFolder {
   readonly name: string;
   readonly root: string;
   readonly record: string;
+  /** With which the record keeps fingerprints of what it must not tell. */
+  readonly fingerprintKey: string;
   readonly lock: string;
   readonly disk: string;
   readonly dataDisk: string;
@@ -68,6 +70,7 @@ export function machineFolder(name: string, home = machineHome()): MachineFolder
     name,
     root,
     record: at("record.json"),
+    fingerprintKey: at("fingerprint.key"),
     lock: at("lock"),
     disk: at("disk.qcow2"),
     dataDisk: at("data.raw"),

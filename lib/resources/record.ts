@@ -33,7 +33,10 @@ export interface MachineRecord {
   readonly machine?: Machine;
   /** The machine as an apply wants it that has not come to its end, or never did. */
   readonly attempted?: Machine;
-  /** SHA-256 of what each address was last made equal to: tells an edit of the file from a change outside. */
+  /**
+   * Of what each address was last made equal to, which tells an edit of the file from a change outside: an HMAC-SHA-256,
+   * since what is wanted may hold a secret that could be guessed.
+   */
   readonly applied: Readonly<Record<Address, string>>;
   /** The docker context that was current before ours. */
   readonly previousContext?: string;
@@ -41,6 +44,8 @@ export interface MachineRecord {
   readonly bootMs?: number;
   /** Set by `delete`: only the data disk is left, since then. */
   readonly dataKeptAt?: string;
+  /** The key of the fingerprints, in hex. It stands in a file of its own, so that the record alone tells nothing. */
+  readonly fingerprintKey: string;
 }
 
 /** What a machine is taken for when no file says it: as last applied, else as the first apply wanted it. */
@@ -61,7 +66,7 @@ export async function readRecord(folder: MachineFolder): Promise<MachineRecord |
       },
     );
   }
-  return record;
+  return { ...record, fingerprintKey: await readTextIfPresent(folder.fingerprintKey) ?? randomKey() };
 }
 
 function parseRecord(text: string, path: string): MachineRecord {
@@ -109,6 +114,7 @@ export class RecordStore {
       createdAt: new Date().toISOString(),
       mac: randomMac(),
       applied: {},
+      fingerprintKey: randomKey(),
     });
   }
 
@@ -123,10 +129,19 @@ export class RecordStore {
 
   async #write(record: MachineRecord): Promise<MachineRecord> {
     await ensurePrivateDir(this.#folder.root);
-    await writeAtomic(this.#folder.record, JSON.stringify(record, null, 2) + "\n");
+    const { fingerprintKey, ...told } = record;
+    if (await readTextIfPresent(this.#folder.fingerprintKey) !== fingerprintKey) {
+      await writeAtomic(this.#folder.fingerprintKey, fingerprintKey);
+    }
+    await writeAtomic(this.#folder.record, JSON.stringify(told, null, 2) + "\n");
     this.#value = record;
     return record;
   }
+}
+
+/** As long as the hash (RFC 2104, 3). */
+function randomKey(): string {
+  return crypto.getRandomValues(new Uint8Array(32)).toHex();
 }
 
 /** A locally administered unicast address under QEMU's own prefix (IEEE 802, bit 1 of the first byte). */

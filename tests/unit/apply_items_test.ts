@@ -44,7 +44,9 @@ function recordOf(whole: Motd | undefined, last: Motd | undefined): MachineRecor
   return {
     ...RECORD,
     ...(whole === undefined ? {} : { machine: machineWith(whole) }),
-    applied: last === undefined ? {} : { "file:/etc/motd": desiredHash(wantedOf(last)) },
+    applied: last === undefined
+      ? {}
+      : { "file:/etc/motd": desiredHash(wantedOf(last), RECORD.fingerprintKey) },
   };
 }
 
@@ -141,7 +143,7 @@ for (const [name, { wanted, record, found, told }] of Object.entries(CASES)) {
 Deno.test("itemsOf() knows of everything that was applied what it was, while the file says the same", () =>
   withHome(async () => {
     const world = worldOf({ machine: RICH });
-    const record = { ...RECORD, machine: RICH, applied: await desiredHashes(world) };
+    const record = { ...RECORD, machine: RICH, applied: await desiredHashes(world, RECORD) };
     for (const { address, desired, last } of await itemsOf({ ...world, record }, UNREACHABLE)) {
       if (desired !== undefined) assert.deepEqual(last, desired, address);
     }
@@ -150,7 +152,9 @@ Deno.test("itemsOf() knows of everything that was applied what it was, while the
 Deno.test("itemsOf() takes the fingerprint of another value for no knowledge at all", () =>
   withHome(async () => {
     const world = worldOf({ machine: RICH });
-    const hashes = Object.keys(await desiredHashes(world)).map((address) => [address, "of something else"]);
+    const hashes = Object.keys(await desiredHashes(world, RECORD)).map((
+      address,
+    ) => [address, "of something else"]);
     const record = { ...RECORD, machine: RICH, applied: Object.fromEntries(hashes) };
     for (const { address, last } of await itemsOf({ ...world, record }, UNREACHABLE)) {
       assert.equal(last, undefined, address);

@@ -106,7 +106,8 @@ Deno.test("runSteps() notes on disk what each step was made equal to, and forget
     const record = await readRecord(worldOf().folder);
     assert.deepEqual(record, store.value);
     assert.deepEqual(Object.keys(record?.applied ?? {}).sort(), ["disk:data", "sshconfig"]);
-    assert.equal(record?.applied["disk:data"], desiredHash({ sizeMiB: 256 }));
+    assert.ok(record);
+    assert.equal(record.applied["disk:data"], desiredHash({ sizeMiB: 256 }, record.fingerprintKey));
     const again = await runPlan(planOf(step("sshconfig", { action: "delete" })));
     assert.deepEqual(again.results.done, ["sshconfig"]);
     assert.ok(!("sshconfig" in (again.store.value?.applied ?? {})));
@@ -142,13 +143,14 @@ Deno.test("kindOf() knows every kind by its addresses, and no other", () => {
   assert.equal(new Set(KINDS.map(({ kind }) => kind)).size, KINDS.length);
 });
 
-Deno.test("desiredHash() does not depend on the order of keys, but on every value", () => {
-  const hash = desiredHash({ a: 1, b: { c: [1, 2], d: null } });
-  assert.equal(desiredHash({ b: { d: null, c: [1, 2] }, a: 1 }), hash);
+Deno.test("desiredHash() does not depend on the order of keys, but on every value and on the key", () => {
+  const hash = desiredHash({ a: 1, b: { c: [1, 2], d: null } }, "key");
+  assert.equal(desiredHash({ b: { d: null, c: [1, 2] }, a: 1 }, "key"), hash);
   for (const other of [{ a: 2, b: { c: [1, 2], d: null } }, { a: 1, b: { c: [2, 1], d: null } }, { a: 1 }]) {
-    assert.notEqual(desiredHash(other), hash);
+    assert.notEqual(desiredHash(other, "key"), hash);
   }
-  assert.match(desiredHash(undefined), /^[0-9a-f]{64}$/);
+  assert.notEqual(desiredHash({ b: { d: null, c: [1, 2] }, a: 1 }, "other"), hash);
+  assert.match(desiredHash(undefined, "key"), /^[0-9a-f]{64}$/);
 });
 
 function effects(...list: Effect[]): Plan {

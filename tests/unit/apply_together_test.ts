@@ -49,6 +49,7 @@ interface Run {
   /** What the guest was asked, request by request, without our list. */
   readonly requests: readonly (readonly string[])[];
   readonly events: readonly string[];
+  readonly fingerprintKey: string;
   readonly applied: Readonly<Record<string, string>>;
   readonly list: Readonly<Record<string, unknown>>;
 }
@@ -107,6 +108,7 @@ async function runPlan(steps: Plan["changes"], options: Options = {}): Promise<R
     results,
     events,
     applied: record!.applied,
+    fingerprintKey: record!.fingerprintKey,
     list: list === null ? {} : JSON.parse(list).applied,
     requests: guest.requests.map((ops) => opNames(ops).filter((name) => !name.includes(OWNED_FILE))),
   };
@@ -150,13 +152,13 @@ Deno.test("runSteps() writes down of a group what each was made equal to, and fo
       remove("package:older"),
       ...PACKAGES.map((address) => create(address)),
     ];
-    const { applied, list, requests } = await runPlan(steps, { list: old });
+    const { applied, fingerprintKey, list, requests } = await runPlan(steps, { list: old });
     assert.deepEqual(requests, [["remove-packages old older"], ["install-packages ed git jq"]]);
     assert.deepEqual(applied, {
       "file:/etc/old": "y",
-      "package:ed": desiredHash("ed"),
-      "package:git": desiredHash("git"),
-      "package:jq": desiredHash("jq"),
+      "package:ed": desiredHash("ed", fingerprintKey),
+      "package:git": desiredHash("git", fingerprintKey),
+      "package:jq": desiredHash("jq", fingerprintKey),
     });
     assert.deepEqual(Object.keys(list).sort(), ["file:/etc/old", ...PACKAGES]);
   }));

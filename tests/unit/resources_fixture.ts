@@ -89,6 +89,7 @@ export const RECORD: MachineRecord = {
   sshPort: 40022,
   dataDiskUuid: "0b9a6c1e-7d8f-4a2b-9c3d-123456789abc",
   applied: {},
+  fingerprintKey: "0".repeat(64),
 };
 
 /** What is known before a look; the folder is that of MACHINE_HOME. */

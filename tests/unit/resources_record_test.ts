@@ -33,6 +33,21 @@ Deno.test("RecordStore.update() drops keys given as undefined and writes only wh
     assert.equal(store.value?.sshPort, 1);
   }));
 
+Deno.test("the key of the fingerprints stands beside the record, for the user alone; a lost one is made anew", () =>
+  withHome(async () => {
+    const { folder } = worldOf();
+    const { fingerprintKey } = await new RecordStore(folder, undefined).ensure("dev", "-");
+    assert.match(fingerprintKey, /^[0-9a-f]{64}$/);
+    assert.equal(await Deno.readTextFile(folder.fingerprintKey), fingerprintKey);
+    assert.equal(((await Deno.stat(folder.fingerprintKey)).mode ?? 0) & 0o777, 0o600);
+    assert.ok(!(await Deno.readTextFile(folder.record)).includes(fingerprintKey));
+    await Deno.remove(folder.fingerprintKey);
+    const record = await readRecord(folder);
+    assert.notEqual(record?.fingerprintKey, fingerprintKey);
+    await new RecordStore(folder, record).update({ stopped: true });
+    assert.deepEqual((await readRecord(folder))?.fingerprintKey, record?.fingerprintKey);
+  }));
+
 const BAD: Readonly<Record<string, RegExp>> = {
   '{"formatVersion": 2}': /written by a newer version of machine \(format 2\)/,
   "": /damaged: it is not JSON/,
