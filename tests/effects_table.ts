@@ -61,7 +61,7 @@ export const KEY_EFFECTS: Readonly<Record<string, EffectRule>> = {
   "network.caCerts.host": { "shells": "live", "daemons": "service" },
   "network.caCerts.files": { "shells": "live", "daemons": "service" },
   "runtime": "service",
-  "runtime.engine": "service",
+  "runtime.engine": { "start": "live", "stop": "service" },
   "runtime.registries": "live",
   "runtime.registries.*.mirrors": "live",
   "runtime.registries.*.insecure": "live",

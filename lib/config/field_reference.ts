@@ -126,6 +126,8 @@ const WHEN: Readonly<Record<string, string>> = {
   delete: "deleted for good",
   share: "the VM has to share another folder",
   remount: "mounted anew",
+  start: "where no engine was",
+  stop: "the former one stops",
   reload: "keys that dockerd reloads",
   restart: "keys that it reads when it starts",
   other: "other keys",

@@ -243,7 +243,7 @@ const SERVICE: readonly ChangeRow[] = [
   measured("network.caCerts.files daemons", "an authority added", (it, { certificates }) => {
     it.network.caCerts.files = [certificates.authority];
   }),
-  measured("runtime.engine", "docker → containerd", (it) => {
+  measured("runtime.engine stop", "docker → containerd", (it) => {
     it.runtime.engine = "containerd";
     it.runtime.containerd = { nerdctl: false };
   }),
@@ -255,7 +255,7 @@ const SERVICE: readonly ChangeRow[] = [
     it.runtime.containerd!.config = { debug: { level: "info" } };
   }),
   measured("runtime.containerd.config", "taken out", (it) => it.runtime.containerd!.config = {}),
-  measured("runtime.engine", "containerd → none", (it) => it.runtime.engine = "none"),
+  measured("runtime.engine stop", "containerd → none", (it) => it.runtime.engine = "none"),
 ];
 
 /** What is live where nothing runs containers, and costs the engine a restart where something does. */
@@ -271,7 +271,7 @@ const WITHOUT_ENGINE: readonly ChangeRow[] = [
   }),
   measured("network.proxy.http shells", "taken out", (it) => it.network.proxy = { inherit: false }),
   measured("network.caCerts.files shells", "taken out", (it) => it.network.caCerts.files = []),
-  measured("runtime.engine", "none → docker", (it) => it.runtime.engine = "docker"),
+  measured("runtime.engine start", "none → docker", (it) => it.runtime.engine = "docker"),
 ];
 
 /** Changes that start the guest anew. */

@@ -56,7 +56,7 @@ Deno.test("effectOf() says what a change at a path costs", () => {
     ["mounts[/src].options", undefined, "live"],
     ["mounts[/src].options.cache", undefined, "live"],
     ["runtime", undefined, "service"],
-    ["runtime.engine", undefined, "service"],
+    ["runtime.engine", "stop", "service"],
     ["runtime.docker.daemon", "reload", "live"],
     ["runtime.docker.daemon.debug", "reload", "live"],
     ["runtime.docker.daemon.log-opts.max-size", "restart", "service"],

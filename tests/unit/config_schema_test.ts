@@ -109,7 +109,7 @@ Deno.test("the effects of keys are those of the reference", () => {
     "user.uid": "service",
     "mounts": { add: "restart", remove: "live", remount: "live" },
     "mounts[].source": { share: "restart", remount: "live" },
-    "runtime.engine": "service",
+    "runtime.engine": { start: "live", stop: "service" },
     "runtime.rootless": "service",
     "runtime.docker.daemon": { reload: "live", restart: "service" },
     "runtime.docker.context": "live",

@@ -88,6 +88,7 @@ const registry = z.strictObject({
 /** The long form of `runtime`. */
 export const runtimeBlock = z.strictObject({
   engine: service(engine.default("docker"), "What runs containers", {
+    effect: { start: "live", stop: "service" },
     supported: ["docker", "containerd", "none"],
   }),
   rootless: later(z.boolean().default(false).optional(), "Runs the engine as the user, not as root"),

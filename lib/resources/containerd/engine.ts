@@ -58,9 +58,12 @@ export const containerdEngineKind: Kind<WantedContainerd, FoundContainerd> = {
     };
   },
   refusal: (_world, { missing }) => missing,
-  creation: () => ({ effect: effectOf("unit"), reason: "containerd with its CNI plugins" }),
+  creation: () => ({
+    effect: effectOf("runtime.engine", "start"),
+    reason: "containerd with its CNI plugins",
+  }),
   removal: ({ machine }) => ({
-    effect: effectOf("runtime.engine"),
+    effect: effectOf("runtime.engine", "stop"),
     reason: machine?.runtime.engine === "docker"
       ? "its containers stop; they and their images stay in /var/lib/containerd"
       : "stopped and disabled; its containers and images stay in /var/lib/containerd",

@@ -79,9 +79,9 @@ export const dockerEngineKind: Kind<WantedDocker, FoundDocker> = {
     isMarked: false,
     isNoted: true,
   }),
-  creation: () => ({ effect: effectOf("unit"), reason: "dockerd and containerd" }),
+  creation: () => ({ effect: effectOf("runtime.engine", "start"), reason: "dockerd and containerd" }),
   removal: (_world, { content, isNoted }) => ({
-    effect: effectOf("runtime.engine"),
+    effect: effectOf("runtime.engine", "stop"),
     reason: (isNoted ? "" : "started outside; ") +
       (content === undefined
         ? "stopped and disabled; its images, containers and volumes stay on the data disk"
