@@ -15,6 +15,17 @@ import {
 
 /** Things that people do to engines, and to what these and others take over of the network. */
 export const ENGINE_EDITS: readonly HandEdit[] = [
+  // These come first: dockerd has containerd started too, which others stop.
+  {
+    name: "starts docker although another engine was chosen",
+    shows: (keys) => engineOf(keys) === "docker" ? [] : ["engine:docker"],
+    edit: (guest) => void guest.systemd.start("docker.service"),
+  },
+  {
+    name: "starts docker's socket, which would start docker, although another engine was chosen",
+    shows: (keys) => engineOf(keys) === "docker" ? [] : ["engine:docker"],
+    edit: (guest) => void guest.systemd.start("docker.socket"),
+  },
   {
     name: "edits daemon.json",
     shows: engineLine("docker"),
@@ -68,16 +79,6 @@ export const ENGINE_EDITS: readonly HandEdit[] = [
     name: "removes config.toml",
     shows: engineLine("containerd"),
     edit: (guest) => guest.view.delete("/etc/containerd/config.toml"),
-  },
-  {
-    name: "starts docker although another engine was chosen",
-    shows: (keys) => engineOf(keys) === "docker" ? [] : ["engine:docker"],
-    edit: (guest) => void guest.systemd.start("docker.service"),
-  },
-  {
-    name: "starts docker's socket, which would start docker, although another engine was chosen",
-    shows: (keys) => engineOf(keys) === "docker" ? [] : ["engine:docker"],
-    edit: (guest) => void guest.systemd.start("docker.socket"),
   },
   {
     name: "edits hosts.toml",

@@ -17,7 +17,9 @@ const choice = fc.uniqueArray(fc.nat(999), { minLength: 1, maxLength: 8 });
 /** Does edits by hand; gives the addresses that they show at. */
 function edit(simulation: Simulation, keys: FileKeys, chosen: readonly number[]): string[] {
   const guest = simulation.host.guestOf(simulation.folder);
-  const addresses = [...new Set(chosen)].flatMap((index) => {
+  // In the order of the list: what one of them starts, a later one may stop.
+  const inOrder = [...new Set(chosen)].sort((a, b) => a - b);
+  const addresses = inOrder.flatMap((index) => {
     const one = HAND_EDITS[index]!;
     const shown = one.shows(keys);
     if (shown.length > 0) one.edit(guest, keys);
