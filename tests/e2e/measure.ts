@@ -111,9 +111,11 @@ export class Probe {
     ];
     const lost = [...this.#marked].filter((name) => wanted.includes(name) && !after.disks.includes(name));
     for (const name of lost) this.#marked.delete(name);
+    // What was not there was not interrupted.
+    const [daemon] = before.engine.split("=") as [string];
     const programs = [
-      ...before.engine === after.engine ? [] : [before.engine.split("=")[0]!],
-      ...before.container === after.container ? [] : ["containers"],
+      ...before.engine === after.engine || daemon === "none" ? [] : [daemon],
+      ...before.container === after.container || before.container === "gone" ? [] : ["containers"],
       ...after.process ? [] : ["the user's processes"],
     ];
     if (lost.length > 0) {
