@@ -263,6 +263,7 @@ export const SCENARIOS: readonly Scenario[] = [
         "delete socket:docker live",
         "delete engine:docker service",
         "update agent live: agent.config",
+        "create cni live",
         "create engine:containerd live",
         "create socket:containerd live",
       ),
@@ -274,6 +275,10 @@ export const SCENARIOS: readonly Scenario[] = [
         { edit: "write", path: "/etc/containerd/config.toml", content: "version = \n" },
         "update engine:containerd service: runtime.containerd.config (changed outside)",
       ),
+      hand(
+        { edit: "write", path: "/etc/cni/net.d/05-machine.conflist", content: "{}\n" },
+        "update cni live: cni.network (changed outside)",
+      ),
       file(
         containerd({ cri: false }),
         "update engine:containerd service: runtime.containerd.config.debug.level, runtime.containerd.cri",
@@ -282,6 +287,7 @@ export const SCENARIOS: readonly Scenario[] = [
         { runtime: { engine: "none" } },
         "delete socket:containerd live",
         "delete engine:containerd service",
+        "delete cni live",
         "update agent live: agent.config",
       ),
       file(

@@ -1,13 +1,7 @@
 import { join } from "node:path";
-import {
-  ensurePrivateDir,
-  readTextIfPresent,
-  sha256,
-  sha256File,
-  statIfPresent,
-  writeAtomic,
-} from "../host/files.ts";
+import { ensurePrivateDir, readTextIfPresent, sha256, statIfPresent, writeAtomic } from "../host/files.ts";
 import type { Release } from "./catalogue.ts";
+import { algorithmOf, hasDigest } from "./checksums.ts";
 
 /** What is remembered of a release that was fetched: what it was, and who said so. */
 export interface Receipt {
@@ -25,7 +19,7 @@ export interface Receipt {
 export interface ArtifactCache {
   readonly root: string;
   readonly lock: string;
-  /** The content with a SHA-256. */
+  /** The content with a digest, as its release gives it: SHA-256 or SHA-512 in hex. */
   content(digest: string): string;
   /** The content as far as it has come. */
   part(digest: string): string;
@@ -35,7 +29,7 @@ export interface ArtifactCache {
 /** Names the files; makes nothing. */
 export function artifactCache(cacheDir: string): ArtifactCache {
   const root = join(cacheDir, "artifacts");
-  const content = (digest: string) => join(root, "sha256", digest);
+  const content = (digest: string) => join(root, algorithmOf(digest) ?? "sha256", digest);
   return {
     root,
     lock: join(root, "lock"),
@@ -47,7 +41,7 @@ export function artifactCache(cacheDir: string): ArtifactCache {
 
 /** Makes the cache's folders. */
 export async function makeCache({ root }: ArtifactCache): Promise<void> {
-  for (const folder of ["sha256", "receipts"]) await ensurePrivateDir(join(root, folder));
+  for (const folder of ["sha256", "sha512", "receipts"]) await ensurePrivateDir(join(root, folder));
 }
 
 /** What is remembered of a release from a mirror; `undefined` for nothing, and for a text that is not ours. */
@@ -65,7 +59,7 @@ export async function readReceipt(
 export function parseReceipt(text: string): Receipt | undefined {
   try {
     const receipt = JSON.parse(text) as Partial<Receipt>;
-    const isWhole = receipt.formatVersion === 1 && /^[0-9a-f]{64}$/.test(receipt.digest ?? "") &&
+    const isWhole = receipt.formatVersion === 1 && algorithmOf(receipt.digest ?? "") !== undefined &&
       typeof receipt.checksums === "string" && typeof receipt.sizeBytes === "number";
     return isWhole ? receipt as Receipt : undefined;
   } catch (error) {
@@ -89,5 +83,5 @@ export async function checkContent(
 ): Promise<ContentState> {
   const path = cache.content(digest);
   if (!(await statIfPresent(path))?.isFile) return "absent";
-  return await sha256File(path, signal) === digest ? "good" : "damaged";
+  return await hasDigest(path, digest, signal) ? "good" : "damaged";
 }

@@ -23,7 +23,7 @@ export interface Artifact {
   readonly folder: (of: Blanks) => string;
   /** The file's name in that folder. */
   readonly file: (of: Blanks) => string;
-  /** The file beside it that lists the SHA-256 of the release's files, as sha256sum(1) writes it. */
+  /** The file beside it with the checksums of the release's files, as sha256sum(1) or sha512sum(1) writes it. */
   readonly checksums: (of: Blanks) => string;
 }
 
@@ -39,7 +39,30 @@ export const CATALOGUE: readonly Artifact[] = [
     file: ({ version, arch }) => `nerdctl-full-${version}-linux-${arch}.tar.gz`,
     checksums: () => "SHA256SUMS",
   },
+  {
+    name: "cni-plugins",
+    purpose: "CNI's own plugins, where Debian's are not taken",
+    version: "1.7.1",
+    arches: ["x86_64", "aarch64"],
+    folder: ({ version }) => `containernetworking/plugins/releases/download/v${version}`,
+    file: ({ version, arch }) => `cni-plugins-linux-${arch}-v${version}.tgz`,
+    checksums: ({ version, arch }) => `cni-plugins-linux-${arch}-v${version}.tgz.sha256`,
+  },
+  {
+    name: "cni-plugin-flannel",
+    purpose: "the plugin that joins containers to flannel's network",
+    version: "1.7.1-flannel1",
+    arches: ["x86_64", "aarch64"],
+    folder: ({ version }) => `flannel-io/cni-plugin/releases/download/v${version}`,
+    file: (blanks) => flannelArchive(blanks),
+    checksums: (blanks) => `${flannelArchive(blanks)}.sha512`,
+  },
 ];
+
+/** Its releases are named after the plugins that they fit, with a number of their own; their files only after the former. */
+function flannelArchive({ version, arch }: Blanks): string {
+  return `cni-plugin-flannel-linux-${arch}-v${version.replace(/-flannel\d+$/, "")}.tgz`;
+}
 
 /** One file of one release, for one architecture. */
 export interface Release {
@@ -97,10 +120,32 @@ export function artifactNamed(name: string, catalogue: readonly Artifact[] = CAT
 
 /** What of a machine decides which releases it needs. */
 export interface Needs {
+  readonly vm: { readonly arch: Arch };
   readonly runtime: { readonly engine: string; readonly containerd: { readonly nerdctl: boolean } };
+  readonly cni: {
+    readonly network: { readonly kind: string };
+    readonly plugins: { readonly source: string; readonly version?: string };
+  };
 }
 
-/** The names of the artifacts that a machine needs. */
-export function neededBy({ runtime }: Needs): readonly string[] {
-  return runtime.engine === "containerd" && runtime.containerd.nerdctl ? ["nerdctl"] : [];
+/**
+ * The releases that a machine needs.
+ * @throws UserError when there is none for its architecture
+ */
+export function neededBy({ vm: { arch }, runtime, cni }: Needs): readonly Release[] {
+  if (runtime.engine !== "containerd") return [];
+  const { source, version } = cni.plugins;
+  const wishes = [
+    { name: "nerdctl", isNeeded: runtime.containerd.nerdctl },
+    { name: "cni-plugins", isNeeded: source === "release", version },
+    { name: "cni-plugin-flannel", isNeeded: cni.network.kind === "flannel" },
+  ];
+  return wishes.filter(({ isNeeded }) => isNeeded).map(({ name, version }) =>
+    releaseOf(artifactNamed(name), { arch, ...(version === undefined ? {} : { version }) })
+  );
+}
+
+/** The release of one artifact that a machine needs; `undefined` when it needs none. */
+export function neededOf(name: string, needs: Needs): Release | undefined {
+  return neededBy(needs).find((release) => release.name === name);
 }

@@ -5,7 +5,6 @@ import {
   readTextIfPresent,
   removeIfPresent,
   renameDurably,
-  sha256File,
   statIfPresent,
   writeAtomic,
 } from "../host/files.ts";
@@ -22,7 +21,7 @@ import {
   writeReceipt,
 } from "./cache.ts";
 import type { Release } from "./catalogue.ts";
-import { checksumOf } from "./checksums.ts";
+import { checksumOf, digestLike, hasDigest } from "./checksums.ts";
 import { downloadText, downloadTo, mebibytes, type OnProgress } from "./download.ts";
 import { type Mirror, mirrorName, mirrorOf, type MirrorSettings, placeIn } from "./mirror.ts";
 
@@ -42,7 +41,7 @@ export interface CachedRelease {
   readonly release: Release;
   /** Its file on this computer. */
   readonly path: string;
-  /** SHA-256 in hex. */
+  /** As its release gives it, SHA-256 or SHA-512 in hex. */
   readonly digest: string;
   readonly sizeBytes: number;
   /** The checksum file that vouches for it. */
@@ -101,7 +100,7 @@ export async function addToMirror(found: CachedRelease, folder: string): Promise
   const to = join(folder, found.release.path);
   await ensurePrivateDir(dirname(to));
   const part = `${to}.part`;
-  if ((await statIfPresent(to))?.size !== found.sizeBytes || await sha256File(to) !== found.digest) {
+  if ((await statIfPresent(to))?.size !== found.sizeBytes || !await hasDigest(to, found.digest)) {
     await copyFile(found.path, part, {});
     await renameDurably(part, to, 0o644);
   }
@@ -173,7 +172,7 @@ async function bring(release: Release, { cache, mirror, digest, options }: Bring
       goesOn = await downloadTo(place, part, { ...downloadOptions(mirror, options), onProgress: report });
     }
     onProgress?.(`comparing ${release.fileName} with its checksum`);
-    const got = await sha256File(part, signal);
+    const got = await digestLike(part, digest, signal);
     if (got === digest) return await renameDurably(part, cache.content(digest), 0o600);
     for (const file of [part, `${part}.json`]) await removeIfPresent(file);
     if (goesOn) continue;

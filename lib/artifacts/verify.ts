@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { readTextIfPresent, sha256File, statIfPresent } from "../host/files.ts";
+import { readTextIfPresent, statIfPresent } from "../host/files.ts";
 import { listNames } from "../host/folders.ts";
 import { artifactCache, checkContent, parseReceipt, readReceipt } from "./cache.ts";
 import type { Release } from "./catalogue.ts";
-import { checksumOf } from "./checksums.ts";
+import { checksumOf, hasDigest } from "./checksums.ts";
 import { mirrorName, mirrorOf, type MirrorSettings } from "./mirror.ts";
 
 /** How a release stands in a cache or a folder. */
@@ -51,7 +51,7 @@ export async function verifyFolder(
       ? "absent"
       : digest === undefined
       ? "no checksum"
-      : await sha256File(file, signal) === digest
+      : await hasDigest(file, digest, signal)
       ? "good"
       : "damaged";
     found.push({ path, mirror: folder, file, state });

@@ -40,14 +40,16 @@ interface Known {
 
 /** Every release for the machines of the file, each once; without any file those for this computer. */
 async function knownReleases(command: ArtifactsCommand, context: Context): Promise<readonly Known[]> {
-  const machines = await targets(command, context);
   const known = new Map<string, Known>();
-  for (const { arch, settings, needed } of machines) {
+  const add = (release: Release, settings: MirrorSettings, isNeeded: boolean) => {
+    const key = JSON.stringify([mirrorName(mirrorOf(settings)), release.path]);
+    known.set(key, { release, settings, isNeeded: isNeeded || (known.get(key)?.isNeeded ?? false) });
+  };
+  for (const { arch, settings, needed } of await targets(command, context)) {
     for (const artifact of CATALOGUE.filter(({ arches }) => arches.includes(arch))) {
-      const release = releaseOf(artifact, { arch });
-      const key = JSON.stringify([mirrorName(mirrorOf(settings)), release.path]);
-      const isNeeded = needed.includes(artifact.name) || (known.get(key)?.isNeeded ?? false);
-      known.set(key, { release, settings, isNeeded });
+      const wanted = needed?.filter(({ name }) => name === artifact.name) ?? [];
+      for (const release of wanted) add(release, settings, true);
+      if (wanted.length === 0) add(releaseOf(artifact, { arch }), settings, needed === undefined);
     }
   }
   return [...known.values()];
@@ -56,15 +58,16 @@ async function knownReleases(command: ArtifactsCommand, context: Context): Promi
 interface Target {
   readonly arch: Arch;
   readonly settings: MirrorSettings;
-  readonly needed: readonly string[];
+  /** `undefined`: all of them, since no machine says which. */
+  readonly needed: readonly Release[] | undefined;
 }
 
 async function targets(command: ArtifactsCommand, context: Context): Promise<readonly Target[]> {
   const { findDefaultFile } = await import("../config/load.ts");
   if (command.file === undefined && command.machine === undefined && await findDefaultFile() === undefined) {
     const { hostFacts } = await import("../host/system.ts");
-    const needed = CATALOGUE.map(({ name }) => name);
-    return [{ arch: (await hostFacts()).arch, settings: { mirror: "official", offline: false }, needed }];
+    const settings: MirrorSettings = { mirror: "official", offline: false };
+    return [{ arch: (await hostFacts()).arch, settings, needed: undefined }];
   }
   const { machines } = await loadTargets(command, context);
   return machines.map(({ machine }) => ({

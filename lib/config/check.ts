@@ -1,5 +1,6 @@
 import { machineHome } from "../host/paths.ts";
 import type { HostFacts } from "../host/system.ts";
+import { checkCni } from "./check_cni.ts";
 import { checkContainerd } from "./check_containerd.ts";
 import { checkDisks } from "./check_disks.ts";
 import { checkFiles } from "./check_files.ts";
@@ -30,6 +31,7 @@ export async function checkMachine(form: NormalForm, host: HostFacts, placeOf: P
     ...checkDisks(form, placeOf),
     ...checkHome(),
     ...checkDaemon(machine),
+    ...checkCni(machine),
     ...checkContainerd(machine),
     ...checkSshPort(machine, host),
     ...checkGuest(form, placeOf),

@@ -38,6 +38,7 @@ const MANAGED_FILES: readonly { readonly pattern: RegExp; readonly key: string }
   { pattern: /^\/etc\/(containerd|docker)\/certs\.d\//, key: "runtime.registries" },
   { pattern: /^\/etc\/systemd\/system\/machine-containers\.service$/, key: "runtime.engine" },
   { pattern: /^\/etc\/containerd\/config\.toml$/, key: "runtime.containerd.config" },
+  { pattern: /^\/etc\/cni\/net\.d\/05-machine\.conflist$/, key: "cni.network" },
   { pattern: /^\/etc\/systemd\/system\/containerd\.service\.d\/machine-proxy\.conf$/, key: "network.proxy" },
   { pattern: /^\/etc\/sysctl\.d\/90-machine-/, key: "sysctl" },
   { pattern: /^\/etc\/modules-load\.d\/machine-/, key: "modules" },

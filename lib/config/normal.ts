@@ -10,6 +10,7 @@ import {
   normalSysctl,
   normalUser,
 } from "./normal_guest.ts";
+import { normalCni } from "./normal_cni.ts";
 import {
   declareAuthorities,
   declaredCurrent,
@@ -80,6 +81,7 @@ export function normalForm(shape: Shape, context: NormalContext): NormalForm {
     modules: normalSet(declaredModules),
     network: normalNetwork(file, declaredAuthorities),
     runtime: normalRuntime(file, context),
+    cni: normalCni(file),
     provision: declaredSteps.map(({ value }) => value),
     artifacts: normalArtifacts(file, context),
     ssh: file.ssh,

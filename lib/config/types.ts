@@ -19,6 +19,7 @@ export interface Machine {
   readonly modules: readonly string[];
   readonly network: NetworkSettings;
   readonly runtime: Runtime;
+  readonly cni: CniSettings;
   /** In the order of the file, which is the order of work. */
   readonly provision: readonly ProvisionStep[];
   readonly artifacts: ArtifactSettings;
@@ -126,6 +127,21 @@ export interface ContainerdSettings {
   /** config.toml, key by key, merged with the distribution's. */
   readonly config: Readonly<Record<string, Json>>;
 }
+
+/** The network of containers that dockerd does not run; it rests while there are none. */
+export interface CniSettings {
+  readonly network: CniNetwork;
+  readonly plugins: {
+    readonly source: "release" | "package";
+    /** Without the "v"; `undefined`: the one that was tried. */
+    readonly version?: string;
+  };
+}
+
+/** `bridge`: one of the guest's own. `none`: nothing of ours, for those who bring their own. */
+export type CniNetwork =
+  | { readonly kind: "bridge" | "flannel" | "none" }
+  | { readonly kind: "own"; readonly conflist: Readonly<Record<string, Json>> };
 
 export interface NetworkSettings {
   readonly proxy: ProxySettings;

@@ -101,6 +101,8 @@ export type GuestOp =
   | { readonly op: "check-containerd"; readonly path: string }
   /** Fails with containerd's own words when a plugin of it did not come up, by the plugin's short name. */
   | { readonly op: "check-plugin"; readonly id: string }
+  /** Removes a network bridge that nothing is connected to; nothing when it is not there. */
+  | { readonly op: "drop-bridge"; readonly name: string }
   /** Prints the namespaces of containerd, and what runs in them: `namespace NAME`, `task NAMESPACE ID [NAME]`. */
   | { readonly op: "list-tasks" }
   /** Gives back the restart policies that `end-tasks` has put to rest. */

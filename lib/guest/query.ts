@@ -8,6 +8,8 @@ export interface GuestQuery {
   readonly hashes?: readonly string[];
   /** Absolute paths of which only the stamp is wanted: reading large files would take seconds. */
   readonly stamps?: readonly string[];
+  /** Absolute paths of folders whose names are wanted. */
+  readonly folders?: readonly string[];
   /** Lines of large files that are looked for, each by its file; nothing else of them travels. */
   readonly lines?: readonly GuestLine[];
   /** systemd units whose state is wanted. */
@@ -74,6 +76,8 @@ export interface GuestFacts {
   readonly bootId: string;
   file(path: string): Fact<GuestFile>;
   stamp(path: string): Fact<GuestStamp>;
+  /** The names in a folder, in order. */
+  names(folder: string): Fact<readonly string[]>;
   /** Whether a file has a line; it has none when it is not there. */
   line(path: string, line: string): Fact<boolean>;
   unit(name: string): Fact<GuestUnit>;
@@ -98,6 +102,7 @@ export function queryScript(query: GuestQuery): string {
   const texts = unique(query.files ?? []);
   const files = quoteAll(unique([...texts, ...query.hashes ?? []]));
   const stamps = quoteAll(unique(query.stamps ?? []));
+  const folders = quoteAll(unique(query.folders ?? []));
   const units = quoteAll(unique(query.units ?? []));
   const packages = quoteAll(unique(query.packages ?? []));
   const part = (name: string, command: string) =>
@@ -110,6 +115,7 @@ export function queryScript(query: GuestQuery): string {
       part("hash", `sha256sum -- ${files}`),
     ]),
     ...(stamps === "" ? [] : [part("stamps", `stat -L -c '%n|%a|%U:%G|%s|%.9Z' -- ${stamps}`)]),
+    ...(folders === "" ? [] : [part("folders", `find -H ${folders} -maxdepth 1 -printf '%H|%y|%P\\n'`)]),
     ...(texts.length === 0 ? [] : [part("text", `grep -asH '' -- ${quoteAll(texts)}`)]),
     ...(query.lines?.length ? [part("lines", linesCommand(query.lines))] : []),
     ...(units === "" ? [] : [
@@ -160,7 +166,7 @@ function checksScript(checks: readonly GuestCheck[]): string {
 }
 
 /** How many processes {@link queryScript} starts at most in the guest beside its own shell and the checks' subshells. */
-export const QUERY_PROCESSES = 8;
+export const QUERY_PROCESSES = 10;
 
 /** Reads the answer to {@link queryScript}. */
 export function parseAnswer(stdout: string): GuestFacts {
@@ -189,6 +195,7 @@ export function parseAnswer(stdout: string): GuestFacts {
       stamps.set(path, { mode: mode!, owner: owner!, sizeBytes: Number(size), changed: changed! });
     }
   }
+  const folders = parseFolders(parts.get("folders"));
   const text = parts.get("text");
   const texts = groupTexts(text?.lines ?? [], [...stats.keys()]);
   const found = parts.get("lines");
@@ -215,6 +222,12 @@ export function parseAnswer(stdout: string): GuestFacts {
       if (stamp === undefined) return unknown(`the guest did not answer for ${path}`);
       if (!("refusal" in stamp)) return { state: "present", value: stamp };
       return ABSENT.has(stamp.refusal) ? { state: "absent" } : unknown(stamp.refusal);
+    },
+    names(folder) {
+      const names = folders.get(folder);
+      if (names === undefined) return unknown(`the guest did not answer for ${folder}`);
+      if (!("refusal" in names)) return { state: "present", value: names };
+      return ABSENT.has(names.refusal) ? { state: "absent" } : unknown(names.refusal);
     },
     line(path, line) {
       if (found === undefined || found.status >= NOT_RUN) {
@@ -250,6 +263,27 @@ const NOT_RUN = 126;
 function parseRefusal(line: string): [path: string, refusal: { refusal: string }] | undefined {
   const failure = /^stat: cannot statx? (.+): ([^:]+)$/.exec(line);
   return failure ? [unquoteName(failure[1]!), { refusal: failure[2]! }] : undefined;
+}
+
+/** What find prints of each folder: itself with no name, and what is in it. */
+function parseFolders(part: Part | undefined): Map<string, readonly string[] | { refusal: string }> {
+  const folders = new Map<string, string[] | { refusal: string }>();
+  // Names are missing where find was cut off.
+  if (part === undefined || part.status >= NOT_RUN) return folders;
+  for (const line of part.lines) {
+    const failure = /^find: (.+): ([^:]+)$/.exec(line);
+    if (failure) {
+      folders.set(unquoteName(failure[1]!), { refusal: failure[2]! });
+      continue;
+    }
+    const [, folder, type, name] = /^(.*?)\|(.)\|(.*)$/.exec(line) ?? [];
+    if (folder === undefined) continue;
+    const names = folders.get(folder) ?? [];
+    if ("refusal" in names) continue;
+    if (name !== "") folders.set(folder, [...names, name!].sort());
+    else folders.set(folder, type === "d" ? names : { refusal: "Not a directory" });
+  }
+  return folders;
 }
 
 interface Part {

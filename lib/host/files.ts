@@ -101,7 +101,15 @@ export function sha256(data: string | Uint8Array): string {
 
 /** SHA-256 of a file's content, in hex, read in pieces. */
 export async function sha256File(path: string, signal?: AbortSignal): Promise<string> {
-  const hash = createHash("sha256");
+  return await hashFile(path, { algorithm: "sha256", ...(signal ? { signal } : {}) });
+}
+
+/** The hash of a file's content, in hex, read in pieces. */
+export async function hashFile(
+  path: string,
+  { algorithm, signal }: { readonly algorithm: "sha256" | "sha512"; readonly signal?: AbortSignal },
+): Promise<string> {
+  const hash = createHash(algorithm);
   using file = await Deno.open(path);
   const buffer = new Uint8Array(1 << 20);
   for (let n = await file.read(buffer); n !== null; n = await file.read(buffer)) {

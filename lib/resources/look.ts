@@ -139,6 +139,7 @@ async function fullQuery(world: World, addresses: readonly Address[]): Promise<G
     hashes: queries.flatMap(({ hashes }) => hashes ?? []),
     lines: queries.flatMap(({ lines }) => lines ?? []),
     stamps: queries.flatMap(({ stamps }) => stamps ?? []),
+    folders: queries.flatMap(({ folders }) => folders ?? []),
     units: queries.flatMap(({ units }) => units ?? []),
     packages: queries.flatMap(({ packages }) => packages ?? []),
     checks: queries.flatMap(({ checks }) => checks ?? []),

@@ -1,4 +1,5 @@
 import { agentKind } from "./agent.ts";
+import { cniKind } from "./cni/cni.ts";
 import { containerdEngineKind } from "./containerd/engine.ts";
 import { authorityKind } from "./authorities.ts";
 import type { AnyKind } from "./contract.ts";
@@ -46,6 +47,7 @@ export const KINDS: readonly AnyKind[] = [
   userKind,
   envKind,
   fileKind,
+  cniKind,
   dockerEngineKind,
   containerdEngineKind,
   loginKind,

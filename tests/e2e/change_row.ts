@@ -47,6 +47,7 @@ export interface Draft {
       config?: Record<string, unknown>;
     };
   };
+  cni?: { network: string | { conflist: Record<string, unknown> } };
   provision: { name: string; run: string; check?: string; as?: string; when?: string }[];
   artifacts?: { mirror?: string; offline?: boolean };
   ssh: { port?: number; agent?: boolean; config?: boolean };

@@ -51,6 +51,8 @@ const NAMED: readonly ChangeRow[] = [
     "runtime.docker",
     "runtime.docker.context",
     "runtime.containerd",
+    "cni",
+    "cni.plugins",
     "artifacts",
     "ssh",
   ].map(
@@ -63,6 +65,9 @@ const NAMED: readonly ChangeRow[] = [
     )
   ),
   named("runtime.containerd.nerdctl", "needs the release archive; putting it in and out interrupts nothing"),
+  ...["source", "version"].map((key) =>
+    named(`cni.plugins.${key}`, "needs a release; another folder of plugins has containerd started anew")
+  ),
   named("vm.driver", ONE_VALUE),
   named("vm.image.name", ONE_VALUE),
   named("vm.disks[].format", ONE_VALUE),
@@ -222,6 +227,8 @@ const LIVE: readonly ChangeRow[] = [
   }),
 ];
 
+const OWN_NETWORK = { cniVersion: "1.0.0", name: "own", plugins: [{ type: "bridge" }] };
+
 /** Changes that interrupt programs in the guest. */
 const SERVICE: readonly ChangeRow[] = [
   measured("user.name", "ada → eve", (it) => it.user.name = "eve"),
@@ -251,6 +258,11 @@ const SERVICE: readonly ChangeRow[] = [
   measured("runtime.containerd.snapshotter", "overlayfs → native", (it) => {
     it.runtime.containerd!.snapshotter = "native";
   }),
+  measured("cni.network", "auto → none", (it) => it.cni = { network: "none" }),
+  measured("cni.network.conflist", "a network of the file's own", (it) => {
+    it.cni = { network: { conflist: OWN_NETWORK } };
+  }),
+  measured("cni.network", "taken out", (it) => delete it.cni),
   measured("runtime.containerd.config", "a key added", (it) => {
     it.runtime.containerd!.config = { debug: { level: "info" } };
   }),

@@ -1,6 +1,7 @@
 import { e2eTest, OPENSSL } from "./e2e_test_case.ts";
 import { Sandbox } from "./sandbox.ts";
 import { runClusters } from "./scenario_clusters.ts";
+import { networkContainers } from "./scenario_cni.ts";
 import { useDocker } from "./scenario_docker_use.ts";
 import { useNerdctl } from "./scenario_nerdctl.ts";
 import { registryKeys, useRegistries } from "./scenario_registry.ts";
@@ -26,5 +27,6 @@ await e2eTest("engines are used in depth, and take turns, on one machine", async
   await useRegistries(t, sandbox, file);
   await runClusters(t, sandbox);
   await switchEngines(t, sandbox, file);
+  await networkContainers(t, sandbox, file);
   await useNerdctl(t, sandbox, file);
 }, { programs: [OPENSSL] });

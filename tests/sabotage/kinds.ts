@@ -101,7 +101,7 @@ const BREAKAGES: readonly Breakage[] = [
   {
     what: "nothing is checked before it begins",
     parts: ({ preflight }) => preflight && { preflight: NOTHING },
-    noticedBy: ["preflight", "archive"],
+    noticedBy: ["preflight", "archive", "plugins"],
   },
   {
     what: "its things have no order",

@@ -66,7 +66,7 @@ export class Apt {
   }
 }
 
-const FOLDERS_OF_PACKAGES = new Set(["/etc/vim", "/etc/zsh"]);
+const FOLDERS_OF_PACKAGES = new Set(["/etc/vim", "/etc/zsh", "/usr/lib/cni"]);
 
 /** A package and everything that it needs, that first. */
 function needs(name: string): string[] {

@@ -8,6 +8,11 @@ export interface DebianPackage {
   readonly files?: Readonly<Record<string, string>>;
 }
 
+/** The plugins that Debian's package of them brings. */
+const CNI_PLUGINS =
+  "bandwidth bridge dhcp firewall host-device host-local ipvlan loopback macvlan portmap ptp sbr static tuning vlan vrf"
+    .split(" ");
+
 /** Everything that apt knows. */
 export const PACKAGES: Readonly<Record<string, DebianPackage>> = {
   "systemd": {},
@@ -25,6 +30,14 @@ export const PACKAGES: Readonly<Record<string, DebianPackage>> = {
   "zsh": { files: { "/bin/zsh": "zsh", "/etc/zsh/zshrc": "# zsh\n" } },
   "tzdata-legacy": { files: { "/usr/share/zoneinfo/Asia/Calcutta": "zone Asia/Kolkata" } },
   ...Object.fromEntries([...packagesFor("docker"), ...packagesFor("containerd")].map((name) => [name, {}])),
+  "containernetworking-plugins": {
+    files: Object.fromEntries(
+      CNI_PLUGINS.map((name) => [
+        `/usr/lib/cni/${name}`,
+        `Debian's ${name}`,
+      ]),
+    ),
+  },
 };
 
 /** Put in by hand, so to speak, and by themselves. */
@@ -91,6 +104,7 @@ const FOLDERS = [
   "/usr/share/zoneinfo/Etc",
   "/usr/share/zoneinfo/Europe",
   "/usr/lib",
+  "/usr/lib/cni",
   "/usr/lib/systemd",
   "/usr/lib/systemd/system",
   "/var",

@@ -109,6 +109,22 @@ export function hasNerdctl(keys: FileKeys): readonly string[] {
   return engineOf(keys) === "containerd" && nerdctl !== false ? ["nerdctl"] : [];
 }
 
+/** The line of the network of containers, where there is a conflist of ours. */
+export function hasConflist(keys: FileKeys): readonly string[] {
+  const { network } = keys["cni"] as Entry;
+  return engineOf(keys) === "containerd" && network !== "none" ? ["cni"] : [];
+}
+
+/** A plugin that was taken out of a release. */
+export function releasedPlugin(keys: FileKeys): string | undefined {
+  if (engineOf(keys) !== "containerd") return undefined;
+  const { network, plugins = {} } = keys["cni"] as Entry;
+  const { source = "auto", version } = plugins as Entry;
+  const isAuto = source === "auto" && (network === "flannel" || version !== undefined);
+  if (source === "release" || isAuto) return "/opt/cni/bin/portmap";
+  return network === "flannel" ? "/usr/lib/cni/flannel" : undefined;
+}
+
 export function hasEnv(keys: FileKeys): readonly string[] {
   return Object.keys(keys["env"] as Entry).length > 0 ? ["env"] : [];
 }

@@ -1,3 +1,4 @@
+import { CONFLIST } from "../../lib/resources/cni/conflist.ts";
 import {
   authorities,
   certificateFolder,
@@ -6,10 +7,12 @@ import {
   engineLine,
   engineOf,
   type HandEdit,
+  hasConflist,
   hasNerdctl,
   hostsFolder,
   ifProxy,
   logins,
+  releasedPlugin,
   user,
 } from "./edited_keys.ts";
 
@@ -159,6 +162,26 @@ export const ENGINE_EDITS: readonly HandEdit[] = [
         guest.view.set(path, { ...entry, content: JSON.stringify({ ...config, auths }) });
       }
     },
+  },
+  {
+    name: "edits the network of containers",
+    shows: hasConflist,
+    edit: (guest) => guest.put(CONFLIST, '{"name": "theirs"}\n'),
+  },
+  {
+    name: "removes the network of containers",
+    shows: hasConflist,
+    edit: (guest) => guest.view.delete(CONFLIST),
+  },
+  {
+    name: "puts another plugin in the place of a released one",
+    shows: (keys) => releasedPlugin(keys) === undefined ? [] : ["cni"],
+    edit: (guest, keys) => guest.put(releasedPlugin(keys)!, "theirs"),
+  },
+  {
+    name: "removes a released plugin",
+    shows: (keys) => releasedPlugin(keys) === undefined ? [] : ["cni"],
+    edit: (guest, keys) => guest.view.delete(releasedPlugin(keys)!),
   },
   {
     name: "puts another nerdctl in its place",

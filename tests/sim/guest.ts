@@ -104,6 +104,7 @@ export class SimGuest {
       bootId: this.bootId,
       file: (path) => tell(path, files.has(path), () => this.#file(path)),
       stamp: (path) => tell(path, query.stamps?.includes(path) ?? false, () => this.#stamp(path)),
+      names: (folder) => tell(folder, query.folders?.includes(folder) ?? false, () => this.#names(folder)),
       line: (path, line) => {
         const isAsked = query.lines?.some((one) => one.path === path && one.line === line) ?? false;
         const has = this.text(path)?.split("\n").includes(line) ?? false;
@@ -140,6 +141,12 @@ export class SimGuest {
     if (entry.kind !== "file") return { state: "unknown", reason: `${path} is no file` };
     const { mode, owner, content, mtimeMs } = entry;
     return { state: "present", value: { mode, owner, sizeBytes: content.length, changed: String(mtimeMs) } };
+  }
+
+  #names(folder: string): Fact<readonly string[]> {
+    if (!this.view.isFolder(folder)) return { state: "absent" };
+    const names = this.view.below(folder).map((path) => path.slice(folder.length + 1).split("/")[0]!);
+    return { state: "present", value: [...new Set(names)].sort() };
   }
 
   /** Files that the kernel makes up. */

@@ -263,6 +263,7 @@ const rows: Rows = {
     await guest.effects.look();
     if (!guest.systemd.containerd.hasCri()) throw new OpFailure(`containerd runs without its plugin ${id}`);
   },
+  "drop-bridge": ({ name }, { guest }) => guest.effects.step(`guest drop bridge ${name}`),
   "list-tasks": async (_op, { guest, output }) => {
     await guest.effects.look();
     if (!guest.systemd.isActive("containerd.service")) throw new OpFailure("ctr: cannot access socket");

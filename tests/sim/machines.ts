@@ -127,6 +127,27 @@ const containerd = fc.record({
   ),
 }, { requiredKeys: [] });
 
+/** A network of the user's own, with a bridge and plugins of its own. */
+function conflist(name: string, ...types: readonly string[]): Json {
+  const bridge = { type: "bridge", bridge: name, ipam: { type: "host-local", subnet: "10.90.0.0/16" } };
+  return { conflist: { cniVersion: "1.0.0", name, plugins: [bridge, ...types.map((type) => ({ type }))] } };
+}
+
+const cni = fc.record({
+  network: fc.oneof(
+    fc.constantFrom<Json>("auto", "auto", "flannel", "none"),
+    fc.constantFrom(conflist("mine0"), conflist("mine1", "tuning", "portmap")),
+  ),
+  plugins: fc.constantFrom<Json>(
+    {},
+    { source: "auto" },
+    { source: "package" },
+    { source: "release" },
+    { source: "release", version: "v1.6.0" },
+    { version: "v1.6.0" },
+  ),
+}, { requiredKeys: [] });
+
 const disks = fc.uniqueArray(
   fc.record({
     name: fc.constantFrom("more", "scratch"),
@@ -163,6 +184,7 @@ const parts = fc.record({
   engine,
   registries,
   containerd,
+  cni,
   network,
   mounts,
   sysctl,
@@ -203,6 +225,7 @@ export const machineFile: fc.Arbitrary<FileKeys> = parts.map((it): FileKeys => {
       docker: { daemon: it.daemon, context: { current: it.current } },
       containerd: it.containerd,
     },
+    cni: it.cni,
   };
 });
 

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { OWNED_FILE } from "../../lib/resources/owned.ts";
-import { FILES, PROGRAMS } from "../../lib/resources/nerdctl/files.ts";
+import { FILES, PROGRAM_PATHS as PATHS } from "../../lib/resources/nerdctl/files.ts";
 import { linesOf, Simulation } from "./simulation.ts";
 
-const PATHS = PROGRAMS.map(({ path }) => path);
 const MACHINE = { mounts: [], runtime: "containerd" } as const;
 
 Deno.test("a simulated machine with containerd gets nerdctl, and loses it with the engine", async () => {

@@ -1,15 +1,24 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { artifactNamed, CATALOGUE, neededBy, releaseOf } from "../../lib/artifacts/catalogue.ts";
-import { checksumOf } from "../../lib/artifacts/checksums.ts";
+import {
+  artifactNamed,
+  CATALOGUE,
+  neededBy,
+  neededOf,
+  type Needs,
+  releaseOf,
+} from "../../lib/artifacts/catalogue.ts";
+import { algorithmOf, checksumOf } from "../../lib/artifacts/checksums.ts";
 import { mirrorName, mirrorOf, placeIn } from "../../lib/artifacts/mirror.ts";
 import { unpack } from "../../lib/artifacts/unpack.ts";
+import type { Arch } from "../../lib/config/types.ts";
 import { UserError } from "../../lib/host/errors.ts";
 import { sha256 } from "../../lib/host/files.ts";
 import { archiveOf, CLUSTER, noise, TOOL, withFolder } from "./artifacts_fixture.ts";
 
 const HEX = "a".repeat(64);
 const OTHER = "B".repeat(64);
+const LONG = "c".repeat(128);
 
 Deno.test("releaseOf() fills in version and architecture", () => {
   assert.deepEqual(releaseOf(TOOL, { arch: "aarch64", version: "v2.0.0" }), {
@@ -41,12 +50,83 @@ Deno.test("artifactNamed() names what there is", () => {
   );
 });
 
-Deno.test("neededBy() wants nerdctl with containerd alone, unless it is switched off", () => {
-  const needs = (engine: string, nerdctl: boolean) =>
-    neededBy({ runtime: { engine, containerd: { nerdctl } } });
-  assert.deepEqual(needs("containerd", true), ["nerdctl"]);
-  assert.deepEqual(needs("containerd", false), []);
-  assert.deepEqual(needs("docker", true), []);
+const CNI_ROWS: readonly (readonly [name: string, arch: Arch, path: string, checksums: string])[] = [
+  [
+    "cni-plugins",
+    "x86_64",
+    "containernetworking/plugins/releases/download/v1.7.1/cni-plugins-linux-amd64-v1.7.1.tgz",
+    ".sha256",
+  ],
+  [
+    "cni-plugins",
+    "aarch64",
+    "containernetworking/plugins/releases/download/v1.7.1/cni-plugins-linux-arm64-v1.7.1.tgz",
+    ".sha256",
+  ],
+  [
+    "cni-plugin-flannel",
+    "x86_64",
+    "flannel-io/cni-plugin/releases/download/v1.7.1-flannel1/cni-plugin-flannel-linux-amd64-v1.7.1.tgz",
+    ".sha512",
+  ],
+  [
+    "cni-plugin-flannel",
+    "aarch64",
+    "flannel-io/cni-plugin/releases/download/v1.7.1-flannel1/cni-plugin-flannel-linux-arm64-v1.7.1.tgz",
+    ".sha512",
+  ],
+];
+for (const [name, arch, path, ending] of CNI_ROWS) {
+  Deno.test(`${name} is where its releases for ${arch} are`, () => {
+    const version = name === "cni-plugins" ? "1.7.1" : "1.7.1-flannel1";
+    const release = releaseOf(artifactNamed(name), { arch, version });
+    assert.deepEqual([release.path, release.checksumPath], [path, `${path}${ending}`]);
+  });
+}
+
+/** A machine as its needs say it. */
+function needs(parts: {
+  readonly engine?: string;
+  readonly nerdctl?: boolean;
+  readonly network?: string;
+  readonly plugins?: Needs["cni"]["plugins"];
+  readonly arch?: Arch;
+} = {}): Needs {
+  const { engine = "containerd", nerdctl = false, network = "bridge", arch = "x86_64" } = parts;
+  const plugins = parts.plugins ?? { source: "package" };
+  return {
+    vm: { arch },
+    runtime: { engine, containerd: { nerdctl } },
+    cni: { network: { kind: network }, plugins },
+  };
+}
+
+Deno.test("neededBy() wants nothing but with containerd, and of that what is switched on", () => {
+  const names = (of: Needs) => neededBy(of).map(({ name }) => name);
+  assert.deepEqual(names(needs()), []);
+  assert.deepEqual(names(needs({ nerdctl: true })), ["nerdctl"]);
+  const plugins = { source: "release" };
+  assert.deepEqual(names(needs({ plugins })), ["cni-plugins"]);
+  const all = { nerdctl: true, network: "flannel", plugins };
+  assert.deepEqual(names(needs(all)), ["nerdctl", "cni-plugins", "cni-plugin-flannel"]);
+  for (const engine of ["docker", "none"]) assert.deepEqual(names(needs({ ...all, engine })), []);
+});
+
+Deno.test("neededBy() takes the version that is wanted, for the machine's own architecture", () => {
+  const plugins = { source: "release", version: "1.6.0" };
+  const found = neededBy(needs({ nerdctl: true, network: "flannel", plugins, arch: "aarch64" }));
+  assert.deepEqual(found.map(({ name, version, arch }) => `${name} ${version} ${arch}`), [
+    `nerdctl ${artifactNamed("nerdctl").version} aarch64`,
+    "cni-plugins 1.6.0 aarch64",
+    `cni-plugin-flannel ${artifactNamed("cni-plugin-flannel").version} aarch64`,
+  ]);
+});
+
+Deno.test("neededOf() gives the release of one artifact, and none where it is not needed", () => {
+  const plugins = { source: "release", version: "1.6.0" };
+  assert.equal(neededOf("cni-plugins", needs({ plugins }))?.version, "1.6.0");
+  assert.equal(neededOf("cni-plugin-flannel", needs({ plugins })), undefined);
+  assert.equal(neededOf("nerdctl", needs({ plugins })), undefined);
 });
 
 Deno.test("checksumOf() reads the lists that releases have", () => {
@@ -55,6 +135,13 @@ Deno.test("checksumOf() reads the lists that releases have", () => {
     [`${OTHER} *dist/file\n`, OTHER.toLowerCase()],
     [`${HEX}  file\r\n`, HEX],
     [`${OTHER}\n`, OTHER.toLowerCase()],
+    [`${LONG}  file\n`, LONG],
+    [`${OTHER}${OTHER} *./file\n`, `${OTHER}${OTHER}`.toLowerCase()],
+    [`${HEX}  other\n${LONG}  file\n`, LONG],
+    [`${LONG}\n`, LONG],
+    [`${LONG}  another\n`, undefined],
+    [`${"a".repeat(96)}  file\n`, undefined],
+    [`${"a".repeat(40)}\n`, undefined],
     [`${HEX}  another\n`, undefined],
     [`${HEX}\n${OTHER}\n`, undefined],
     [`${HEX.slice(1)}  file\n`, undefined],
@@ -62,6 +149,14 @@ Deno.test("checksumOf() reads the lists that releases have", () => {
     ["", undefined],
   ];
   for (const [text, hex] of cases) assert.equal(checksumOf("file", text), hex, text);
+});
+
+Deno.test("algorithmOf() knows digests by their length", () => {
+  assert.equal(algorithmOf(OTHER), "sha256");
+  assert.equal(algorithmOf(LONG), "sha512");
+  for (const none of ["", HEX.slice(1), `${HEX}a`, "g".repeat(64), "a".repeat(96)]) {
+    assert.equal(algorithmOf(none), undefined, none);
+  }
 });
 
 Deno.test("mirrorOf() tells folders from addresses and takes the login out of one", () => {

@@ -1,8 +1,11 @@
 import { dirname, join } from "node:path";
+import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { type Artifact, type Release, releaseOf } from "../../lib/artifacts/catalogue.ts";
 import type { FetchOptions } from "../../lib/artifacts/fetch.ts";
+import type { UserError } from "../../lib/host/errors.ts";
 import { sha256 } from "../../lib/host/files.ts";
+import type { ArtifactStore } from "../../lib/resources/platform.ts";
 import { pack } from "tar-stream";
 
 /** A release as nerdctl's: an archive, and a list of checksums for all files. */
@@ -50,14 +53,22 @@ export async function archiveOf(files: Readonly<Record<string, Uint8Array>>): Pr
   return gzipSync(Buffer.concat(pieces));
 }
 
-/** Writes a release and its list of checksums below a folder. */
+/** SHA-512 in hex, as releases of flannel's plugin have it. */
+export function sha512(content: Uint8Array): string {
+  return createHash("sha512").update(content).digest("hex");
+}
+
+/** Writes a release and its list of checksums below a folder: SHA-512 where the list's name says so. */
 export async function putRelease(folder: string, release: Release, content: Uint8Array): Promise<void> {
+  const isLong = release.checksumPath.endsWith(".sha512");
   const file = join(folder, release.path);
   await Deno.mkdir(dirname(file), { recursive: true });
   await Deno.writeFile(file, content);
   await Deno.writeTextFile(
     join(folder, release.checksumPath),
-    `${"0".repeat(64)}  other\n${sha256(content)}  ${release.fileName}\n`,
+    isLong
+      ? `${sha512(content)}  ${release.fileName}\n`
+      : `${"0".repeat(64)}  other\n${sha256(content)}  ${release.fileName}\n`,
   );
 }
 
@@ -179,4 +190,29 @@ async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void>
 /** How the tests fetch: into a cache of their own. */
 export function fetchOptions(folder: string, mirror: string, more: Partial<FetchOptions> = {}): FetchOptions {
   return { settings: { mirror, offline: false }, cacheDir: join(folder, "cache"), ...more };
+}
+
+/** A store with every archive, whose members say their names; it remembers what it was asked for. */
+export function storeOf(failure?: UserError) {
+  const fetched: string[] = [];
+  const unpacked: string[] = [];
+  const store: ArtifactStore = {
+    fetch(release) {
+      fetched.push(release.fileName);
+      if (failure) return Promise.reject(failure);
+      const rest = { digest: "d", sizeBytes: 1, checksums: "", wasCached: true };
+      return Promise.resolve({ release, path: "/cache/archive", ...rest });
+    },
+    unpack(_archive, names) {
+      unpacked.push(...names);
+      const members = names.map((name) => ({
+        name,
+        path: `/tmp/${name}`,
+        sizeBytes: 1,
+        digest: sha256(name),
+      }));
+      return Promise.resolve({ members, [Symbol.asyncDispose]: () => Promise.resolve() });
+    },
+  };
+  return { store, fetched, unpacked };
 }

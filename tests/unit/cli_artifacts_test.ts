@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { artifactNamed, releaseOf } from "../../lib/artifacts/catalogue.ts";
+import { artifactNamed, CATALOGUE, type Release, releaseOf } from "../../lib/artifacts/catalogue.ts";
 import { runArtifacts } from "../../lib/cli/artifacts.ts";
 import type { ArtifactsCommand } from "../../lib/cli/command.ts";
 import { EXIT, UserError } from "../../lib/host/errors.ts";
@@ -45,20 +45,41 @@ async function ran(command: Partial<ArtifactsCommand>, cwd = "/") {
 Deno.test("machine artifacts list shows what the machines of the file need, and whether it is there", () =>
   withMirror(async ({ file, mirror }) => {
     const list = async () => JSON.parse((await ran({ task: "list", file, output: "json" })).out).artifacts;
-    assert.deepEqual(await list(), [{
-      name: "nerdctl",
-      version: RELEASE.version,
+    const others = CATALOGUE.filter(({ name }) => name !== "nerdctl");
+    const row = ({ name, version, path, checksumPath }: Release) => ({
+      name,
+      version,
       arch: "x86_64",
-      path: RELEASE.path,
-      checksumPath: RELEASE.checksumPath,
+      path,
+      checksumPath,
       mirror,
       cached: false,
-      needed: true,
-    }]);
+      needed: name === "nerdctl",
+    });
+    assert.deepEqual(
+      await list(),
+      [RELEASE, ...others.map((artifact) => releaseOf(artifact, { arch: "x86_64" }))].map(row),
+    );
     assert.equal((await ran({ file })).code, EXIT.done);
     assert.equal((await list())[0].cached, true);
     const { out } = await ran({ task: "list", file });
-    assert.match(out, /^NAME .*\nnerdctl +\d\S+ +x86_64 +yes +yes +containerd\/nerdctl\/releases\/.*\n$/);
+    assert.match(out, /^NAME .*\nnerdctl +\d\S+ +x86_64 +yes +yes +containerd\/nerdctl\/releases\/.*\n/);
+  }));
+
+Deno.test("machine artifacts list shows the versions that a machine names", () =>
+  withHome(async (home) => {
+    const file = join(home, "machine.yaml");
+    const cni = { network: "flannel", plugins: { version: "v1.6.0" } };
+    const vm = { arch: "x86_64", accel: "tcg" };
+    const runtime = { engine: "containerd", containerd: { nerdctl: false } };
+    await Deno.writeTextFile(file, JSON.stringify({ name: "dev", vm, mounts: [], runtime, cni }));
+    const { out } = await ran({ task: "list", file, output: "json" });
+    const rows = JSON.parse(out).artifacts as readonly Record<string, unknown>[];
+    assert.deepEqual(rows.map(({ name, version, arch, needed }) => [name, version, arch, needed]), [
+      ["nerdctl", artifactNamed("nerdctl").version, "x86_64", false],
+      ["cni-plugins", "1.6.0", "x86_64", true],
+      ["cni-plugin-flannel", artifactNamed("cni-plugin-flannel").version, "x86_64", true],
+    ]);
   }));
 
 Deno.test("machine artifacts fetch brings what is needed, and says where it is", () =>

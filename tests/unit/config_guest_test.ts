@@ -103,6 +103,11 @@ Deno.test("checkFiles() refuses paths that are not a file's own", async (t) => {
     [file("/proc/sys/vm/swappiness"), /would be gone/, /disk/],
     [file("/var/lib/machine/x"), /among machine's own notes/, /another path/],
     [file("/etc/hostname"), '1:16 files[0].path "/etc/hostname" is written by machine itself', /"hostname"/],
+    [
+      file("/etc/cni/net.d/05-machine.conflist"),
+      '1:16 files[0].path "/etc/cni/net.d/05-machine.conflist" is written by machine itself',
+      /"cni\.network"/,
+    ],
     [file("/etc/environment"), /written by machine/, /"env"/],
     [file("/etc/profile.d/machine.sh"), /written by machine/, /"env"/],
     [file("/etc/localtime"), /written by machine/, /"timezone"/],

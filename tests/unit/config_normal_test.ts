@@ -46,6 +46,7 @@ Deno.test("loadMachines() fills every default", async () => {
       docker: { daemon: {}, context: { name: "machine-default", current: true } },
       containerd: { cri: true, snapshotter: "overlayfs", nerdctl: true, config: {} },
     },
+    cni: { network: { kind: "bridge" }, plugins: { source: "package" } },
     provision: [],
     artifacts: { mirror: "official", offline: false },
     ssh: { port: 0, agent: false, config: false },

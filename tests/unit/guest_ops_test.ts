@@ -160,6 +160,7 @@ const EVERY: { readonly [K in GuestOp["op"]]: readonly Extract<GuestOp, { readon
   "check-dockerd": [{ op: "check-dockerd", path: "/x" }],
   "check-containerd": [{ op: "check-containerd", path: "/a b" }],
   "check-plugin": [{ op: "check-plugin", id: "cri" }],
+  "drop-bridge": [{ op: "drop-bridge", name: "a'b c" }],
   "list-tasks": [{ op: "list-tasks" }],
   "end-tasks": [{ op: "end-tasks", only: "moby" }, { op: "end-tasks", except: "moby" }, { op: "end-tasks" }],
   "resume-tasks": [{ op: "resume-tasks" }],

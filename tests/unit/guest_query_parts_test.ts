@@ -302,7 +302,7 @@ Deno.test("queryScript() starts a fixed number of programs, however much it asks
   inFolder("query-", async (folder) => {
     const log = join(folder, "started");
     const texts: Record<string, string> = { systemctl: `echo systemctl >>${log}` };
-    for (const name of ["stat", "sha256sum", "grep", "dpkg-query", "timeout", "setpriv"]) {
+    for (const name of ["stat", "sha256sum", "find", "grep", "dpkg-query", "timeout", "setpriv"]) {
       const program = await findProgram(name);
       texts[name] = `echo ${name} >>${log}; ${program === undefined ? "exit 127" : `exec ${program} "$@"`}`;
     }
@@ -312,6 +312,8 @@ Deno.test("queryScript() starts a fixed number of programs, however much it asks
       await ask({
         files: names.map((name) => `/etc/${name}`),
         hashes: names.map((name) => `/usr/${name}`),
+        stamps: names.map((name) => `/opt/${name}`),
+        folders: names.map((name) => `/srv/${name}`),
         lines: names.map((name) => ({ path: `/etc/${name}`, line: name })),
         units: names.map((name) => `${name}.service`),
         packages: names,

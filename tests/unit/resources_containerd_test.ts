@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { parse } from "smol-toml";
-import type { ContainerdSettings, Json, Registry } from "../../lib/config/types.ts";
+import type { Json, Registry } from "../../lib/config/types.ts";
 import {
   changeOf,
   compareTrees,
+  type ConfigSettings,
   configText,
   type ConfigTree,
   CRI,
@@ -36,8 +37,8 @@ function treeOf(text: string): ConfigTree {
   return tree;
 }
 
-function settingsOf(parts: Partial<ContainerdSettings> = {}): ContainerdSettings {
-  return { ...MACHINE.runtime.containerd, ...parts };
+function settingsOf(parts: Partial<ConfigSettings> = {}): ConfigSettings {
+  return { ...MACHINE.runtime.containerd, pluginFolder: "/usr/lib/cni", ...parts };
 }
 
 function at(tree: Json | undefined, ...path: readonly string[]): Json | undefined {
@@ -45,7 +46,7 @@ function at(tree: Json | undefined, ...path: readonly string[]): Json | undefine
 }
 
 /** The differences between the configurations of two settings, as texts. */
-function differences(before: Partial<ContainerdSettings>, after: Partial<ContainerdSettings>): string[] {
+function differences(before: Partial<ConfigSettings>, after: Partial<ConfigSettings>): string[] {
   const wanted = settingsOf(after);
   const trees = [before, after].map((parts) => wantedConfig(treeOf(DEBIAN), settingsOf(parts)));
   return compareTrees(trees[0], trees[1]).map((difference) => changeOf(difference, wanted))
@@ -85,7 +86,23 @@ Deno.test("wantedConfig() replaces arrays, and what the user says goes before wh
   assert.equal(at(config, "plugins", CRI, "containerd", "snapshotter"), "zfs");
 });
 
-const CRI_ROWS: readonly (readonly [string, ConfigTree, Partial<ContainerdSettings>, Json | undefined])[] = [
+Deno.test("another folder of CNI's plugins is told by the key that has chosen it, unless the user has said it", () => {
+  const other = { pluginFolder: "/opt/cni/bin" };
+  assert.equal(
+    at(wantedConfig(treeOf(DEBIAN), settingsOf(other)), "plugins", CRI, "cni", "bin_dir"),
+    "/opt/cni/bin",
+  );
+  assert.deepEqual(differences({}, other), [
+    'cni.plugins.source "/usr/lib/cni" → "/opt/cni/bin" service',
+  ]);
+  const config = { plugins: { [CRI]: { cni: { bin_dir: "/srv/cni" } } } };
+  assert.deepEqual(differences({ config }, { config, ...other }), []);
+  assert.deepEqual(differences(other, { config, ...other }), [
+    `runtime.containerd.config.plugins["${CRI}"].cni.bin_dir "/opt/cni/bin" → "/srv/cni" service`,
+  ]);
+});
+
+const CRI_ROWS: readonly (readonly [string, ConfigTree, Partial<ConfigSettings>, Json | undefined])[] = [
   ["on, as the distribution has it", {}, {}, undefined],
   ["off", {}, { cri: false }, [CRI]],
   ["off beside others", { disabled_plugins: ["x"] }, { cri: false }, ["x", CRI]],

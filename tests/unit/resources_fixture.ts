@@ -75,6 +75,7 @@ export const MACHINE: Machine = {
     docker: { daemon: {}, context: { name: "machine-dev", current: true } },
     containerd: { cri: true, snapshotter: "overlayfs", nerdctl: true, config: {} },
   },
+  cni: { network: { kind: "bridge" }, plugins: { source: "package" } },
   provision: [],
   artifacts: { mirror: "official", offline: false },
   ssh: { port: 0, agent: false, config: false },
@@ -156,13 +157,15 @@ export interface OtherAnswers {
   readonly packages?: Readonly<Record<string, string | null>>;
   readonly checks?: Readonly<Record<string, boolean>>;
   readonly stamps?: Readonly<Record<string, Partial<GuestStamp> | null>>;
+  /** Folders with the names in them. */
+  readonly folders?: Readonly<Record<string, readonly string[] | null>>;
 }
 
 /** A guest's answer: files, states of units, packages, checks; `null` is absent, all that is not named is unknown. */
 export function factsOf(
   files: Readonly<Record<string, FileAnswer>>,
   units: Readonly<Record<string, Partial<GuestUnit> | null>> = {},
-  { packages = {}, checks = {}, stamps = {} }: OtherAnswers = {},
+  { packages = {}, checks = {}, stamps = {}, folders = {} }: OtherAnswers = {},
 ): GuestFacts {
   const unknown = { state: "unknown", reason: "the guest did not answer" } as const;
   return {
@@ -181,6 +184,11 @@ export function factsOf(
       if (stamp === null) return { state: "absent" };
       const usual = { mode: "755", owner: "root:root", sizeBytes: 9, changed: "1.000000000" };
       return { state: "present", value: { ...usual, ...stamp } };
+    },
+    names(folder): Fact<readonly string[]> {
+      const names = folders[folder];
+      if (names === undefined) return unknown;
+      return names === null ? { state: "absent" } : { state: "present", value: names };
     },
     line(path, line): Fact<boolean> {
       const file = files[path];

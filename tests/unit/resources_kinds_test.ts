@@ -18,7 +18,7 @@ import {
 
 const GUEST_KINDS = KINDS.filter(({ realm }) => realm === "guest");
 /** What a machine has only with this engine instead of docker. */
-const OF_CONTAINERD = ["engine:containerd", "nerdctl"];
+const OF_CONTAINERD = ["cni", "engine:containerd", "nerdctl"];
 
 /** A world in which something of a kind is wanted: of engines there is one at a time. */
 function worldFor({ kind }: { readonly kind: string }): World {
@@ -113,6 +113,14 @@ for (const kind of GUEST_KINDS) {
         file(path: string) {
           assert.ok(asked.has(path), `${path} was not asked for`);
           return path === OWNED_FILE ? facts.file(path) : { state: "absent" as const };
+        },
+        stamp(path: string) {
+          assert.ok(query.stamps?.includes(path), `${path} was not asked for`);
+          return { state: "absent" as const };
+        },
+        names(folder: string) {
+          assert.ok(query.folders?.includes(folder), `${folder} was not asked for`);
+          return { state: "absent" as const };
         },
         unit(name: string) {
           assert.ok(query.units?.includes(name), `${name} was not asked for`);

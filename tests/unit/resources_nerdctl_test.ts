@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { parse } from "smol-toml";
+import { artifactNamed, releaseOf } from "../../lib/artifacts/catalogue.ts";
 import type { Machine } from "../../lib/config/types.ts";
 import type { GuestControl } from "../../lib/guest/control.ts";
 import type { GuestOp } from "../../lib/guest/ops.ts";
@@ -7,14 +8,16 @@ import type { GuestFacts } from "../../lib/guest/query.ts";
 import { UserError } from "../../lib/host/errors.ts";
 import { sha256 } from "../../lib/host/files.ts";
 import type { Job, World } from "../../lib/resources/contract.ts";
-import { PROGRAMS, textFiles } from "../../lib/resources/nerdctl/files.ts";
-import { nerdctlKind, stampText } from "../../lib/resources/nerdctl/nerdctl.ts";
+import { PROGRAM_PATHS as PATHS, programsOf, textFiles } from "../../lib/resources/nerdctl/files.ts";
+import { nerdctlKind } from "../../lib/resources/nerdctl/nerdctl.ts";
 import { OWNED_FILE } from "../../lib/resources/owned.ts";
-import type { ArtifactStore } from "../../lib/resources/platform.ts";
+import { stampText } from "../../lib/resources/release_programs.ts";
+import { storeOf } from "./artifacts_fixture.ts";
 import {
   factsOf,
   guestOf,
   jobOf,
+  linesOf,
   listOf,
   lookOf,
   MACHINE,
@@ -29,36 +32,11 @@ import {
 
 const VERSION = "2.2.2";
 const UNIT = "buildkit.service";
-const PATHS = PROGRAMS.map(({ path }) => path);
+const PROGRAMS = programsOf(releaseOf(artifactNamed("nerdctl"), { arch: "x86_64" }));
 const STAMP = { mode: "755", owner: "root:root", sizeBytes: 9, changed: "1.000000000" };
 
 function containerd(parts: Partial<Machine["runtime"]> = {}): Machine {
   return machineOf({ runtime: { ...MACHINE.runtime, engine: "containerd", ...parts } });
-}
-
-/** A store that has one archive, with members that say their names. */
-function storeOf(failure?: UserError) {
-  const fetched: string[] = [];
-  const unpacked: string[] = [];
-  const store: ArtifactStore = {
-    fetch(release) {
-      fetched.push(release.fileName);
-      if (failure) return Promise.reject(failure);
-      const rest = { digest: "d", sizeBytes: 1, checksums: "", wasCached: true };
-      return Promise.resolve({ release, path: "/cache/archive", ...rest });
-    },
-    unpack(_archive, names) {
-      unpacked.push(...names);
-      const members = names.map((name) => ({
-        name,
-        path: `/tmp/${name}`,
-        sizeBytes: 1,
-        digest: sha256(name),
-      }));
-      return Promise.resolve({ members, [Symbol.asyncDispose]: () => Promise.resolve() });
-    },
-  };
-  return { store, fetched, unpacked };
 }
 
 function worldWith(machine: Machine, store = storeOf().store): World {
@@ -70,8 +48,9 @@ function noteOf(version = VERSION) {
   const program = (path: string) => ({
     digest: sha256(PROGRAMS.find((one) => one.path === path)!.member),
     stamp: stampText(STAMP),
+    version,
   });
-  return { nerdctl: { version, programs: Object.fromEntries(PATHS.map((path) => [path, program(path)])) } };
+  return { nerdctl: { programs: Object.fromEntries(PATHS.map((path) => [path, program(path)])) } };
 }
 
 /** A guest in which all is as it was put in, but for what a test makes otherwise. */
@@ -233,9 +212,10 @@ Deno.test("another version of nerdctl is copied anew", () =>
   withHome(async () => {
     const world = worldWith(containerd());
     const old = whole(containerd(), { files: { [OWNED_FILE]: listOf(noteOf("2.0.0")) } });
-    assert.match(
-      (await toldOf(nerdctlKind, { world, look: lookOf(old) })).join(),
-      /runtime\.containerd\.nerdctl/,
+    const [update] = await linesOf(nerdctlKind, { world, look: lookOf(old) });
+    assert.deepEqual(
+      update?.paths.map(({ path, before, after }) => [path, before, after]),
+      PATHS.map((path) => [path, "2.0.0", VERSION]),
     );
     const guest = guestOf(old);
     await nerdctlKind.apply(jobWith(guest, world), await wantedOf(world));

@@ -5,23 +5,35 @@ import { json, keptPort, mapOf, text, word } from "./values.ts";
 const key = keysOf({ effect: "service", support: "later" });
 const live = keysOf({ effect: "live", support: "later" });
 
-/** `cni`: the network of containers outside Docker. */
+const now = keysOf({ effect: "live", support: "yes" });
+
+/** `cni`: the network of containers that containerd and Kubernetes run. */
 export const cniBlock = z.strictObject({
-  network: key(
+  network: now(
     z.union([
       z.enum(["auto", "flannel", "none"]),
-      z.strictObject({ conflist: key(mapOf(json()), "An own list of plugins, as CNI documents it") }),
-    ]).default("auto").optional(),
-    "The network that containers get",
+      z.strictObject({
+        conflist: now(mapOf(json()), "Your own list of plugins, as the specification of CNI has it"),
+      }),
+    ]).default("auto"),
+    "The network that containers of containerd get; auto: a bridge of the guest's own",
   ),
-  plugins: key(
+  plugins: now(
     z.strictObject({
-      source: key(
-        z.enum(["auto", "release", "package"]).default("auto").optional(),
-        "Where the plugins come from",
+      source: now(
+        z.enum(["auto", "release", "package"]).default("auto"),
+        "Where the plugins come from: Debian's package, or the release; auto: the package, unless flannel or a " +
+          "version is wanted",
+        { effect: "service" },
       ),
-      version: key(text(/^v\d+\.\d+\.\d+$/, "a version such as v1.7.1").optional(), "Their version"),
-    }).optional(),
+      version: now(
+        text(/^v\d+\.\d+\.\d+$/, "a version such as v1.7.1").optional(),
+        "The release that is taken",
+        {
+          defaultNote: "the newest one that was tried",
+        },
+      ),
+    }).prefault({}),
     "CNI's plugins",
   ),
 });

@@ -67,7 +67,7 @@ export const machineFile = z.strictObject({
   modules: guestKeys.modules,
   binfmt: guestKeys.binfmt,
   runtime: runtimeField,
-  cni: service(cniBlock.optional(), "The network of containers outside Docker"),
+  cni: key(cniBlock.prefault({}), "The network of containers outside Docker"),
   kubernetes: service(kubernetesBlock.optional(), "Kubernetes"),
   provision: guestKeys.provision,
   artifacts: key(artifacts.prefault({}), "Where downloads come from", { effect: "none" }),

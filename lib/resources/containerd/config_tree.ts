@@ -11,7 +11,10 @@ import { CONTAINERD_CERTS } from "../registry_files.ts";
 export type ConfigTree = { readonly [key: string]: Json };
 
 /** What of the machine file decides about config.toml. */
-export type ConfigSettings = Omit<ContainerdSettings, "nerdctl">;
+export type ConfigSettings = Omit<ContainerdSettings, "nerdctl"> & {
+  /** The folder of CNI's plugins. */
+  readonly pluginFolder: string;
+};
 
 /** Why a text is no configuration. */
 export interface BadConfig {
@@ -22,6 +25,7 @@ export interface BadConfig {
 export const CRI = "io.containerd.grpc.v1.cri";
 
 const FORMAT_VERSION = 2;
+const PLUGINS_PATH = ["plugins", CRI, "cni", "bin_dir"] as const;
 const SNAPSHOTTER_PATH = ["plugins", CRI, "containerd", "snapshotter"] as const;
 
 /** Reads a config.toml. */
@@ -66,6 +70,7 @@ export function wantedConfig(distribution: ConfigTree, settings: ConfigSettings)
     state: "/run/containerd",
     plugins: {
       [CRI]: {
+        cni: { bin_dir: settings.pluginFolder },
         containerd: { snapshotter: settings.snapshotter },
         registry: { config_path: CONTAINERD_CERTS },
       },
@@ -168,5 +173,6 @@ export function changeOf(
   if (!isSaid && equal(path, SNAPSHOTTER_PATH)) {
     return at("runtime.containerd.snapshotter", { before, after });
   }
+  if (!isSaid && equal(path, PLUGINS_PATH)) return at("cni.plugins.source", { before, after });
   return at(keyPath("runtime.containerd.config", path), { before, after });
 }

@@ -1,4 +1,5 @@
 import { effectOf } from "../../config/effects.ts";
+import { pluginFolder, RELEASED_PLUGINS } from "../cni/conflist.ts";
 import { inGuest, type Kind, type World } from "../contract.ts";
 import { maskedAddress, wantedAuthorities, wantedProxy } from "../network_facts.ts";
 import { OWNED_FILE, ownedOf } from "../owned.ts";
@@ -24,10 +25,12 @@ export const containerdEngineKind: Kind<WantedContainerd, FoundContainerd> = {
   phase: 12,
   realm: "guest",
   path: () => "runtime",
-  dependsOn: (
-    _address,
-    desired,
-  ) => ["vm", "folders", ...(desired?.authorities ?? []).map(({ id }) => `ca:${id}`)],
+  dependsOn: (_address, desired) => [
+    ...["vm", "folders"],
+    ...(desired?.authorities ?? []).map(({ id }) => `ca:${id}`),
+    // A folder of plugins that has none yet would leave Kubernetes' interface without a network.
+    ...desired?.settings.pluginFolder === RELEASED_PLUGINS ? ["cni"] : [],
+  ],
   async desired(world) {
     const wanted = await wantedContainerd(world);
     return new Map(wanted ? [[ADDRESS, wanted]] : []);
@@ -84,7 +87,7 @@ async function wantedContainerd(world: World): Promise<WantedContainerd | undefi
   const proxy = wantedProxy(world);
   const addresses = [proxy.http, proxy.https].filter((address) => address !== "").map(maskedAddress);
   return {
-    settings,
+    settings: { ...settings, pluginFolder: pluginFolder(machine.cni) },
     ...(typeof files === "string" ? { hostFiles: [], missing: files } : { hostFiles: files }),
     proxy: { hash: proxyHash(proxy), told: [...new Set(addresses)].join(", ") || "none" },
     authorities: (await wantedAuthorities(world)).map(({ id, subject }) => ({ id, subject })),

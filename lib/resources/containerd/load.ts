@@ -1,6 +1,6 @@
 import { messageOf, UserError } from "../../host/errors.ts";
 import type { Job } from "../contract.ts";
-import { ensurePackages } from "../engine_packages.ts";
+import { ensureEngine } from "../engine_packages.ts";
 import { authoritiesInForce, wantedProxy } from "../network_facts.ts";
 import type { OwnedOp } from "../owned.ts";
 import { CONTAINERD_CERTS, fileOps, oursBelow } from "../registry_files.ts";
@@ -35,7 +35,7 @@ export async function bringUp(job: Job, desired: WantedContainerd): Promise<void
     ops: [],
     claimed: { [ADDRESS]: applied[ADDRESS] ?? NOTHING_LOADED },
   });
-  await ensurePackages(job, "containerd");
+  await ensureEngine(job, "containerd");
   await writeFiles(job);
   const { found, text } = await lookNow(job, desired);
   const wanted = wantedConfig(found.distribution, desired.settings);

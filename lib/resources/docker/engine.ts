@@ -3,7 +3,7 @@ import { UserError } from "../../host/errors.ts";
 import type { Change } from "../../plan/types.ts";
 import { changeAt } from "../change.ts";
 import { inGuest, type Job, type Kind, type World } from "../contract.ts";
-import { ensurePackages } from "../engine_packages.ts";
+import { ensureEngine } from "../engine_packages.ts";
 import { authoritiesChange, wantedAuthorities } from "../network_facts.ts";
 import { ownedOf } from "../owned.ts";
 import {
@@ -89,7 +89,7 @@ export const dockerEngineKind: Kind<WantedDocker, FoundDocker> = {
   }),
   interrupts: (world) => runningContainers(world),
   async apply(job, desired) {
-    await ensurePackages(job, "docker");
+    await ensureEngine(job, "docker");
     const ours = oursBelow(DOCKER_CERTS, (await job.owned.read()).files);
     const certificates = fileOps(await certificatesOf(job.world), ours);
     if (certificates.length > 0) {

@@ -1,18 +1,23 @@
 import { stringify } from "smol-toml";
+import type { Release } from "../../artifacts/catalogue.ts";
 import type { Machine, Registry } from "../../config/types.ts";
 import type { GuestFileContent } from "../../guest/ops.ts";
 import { certificatePath, CONTAINERD_CERTS } from "../registry_files.ts";
+import type { Program } from "../release_programs.ts";
 
-/** A program out of the release, and where it stands in the guest. */
-export interface Program {
-  readonly member: string;
-  readonly path: string;
+const PROGRAM_NAMES = ["buildctl", "buildkitd", "nerdctl"] as const;
+
+/** Where the programs stand. */
+export const PROGRAM_PATHS: readonly string[] = PROGRAM_NAMES.map(pathOf);
+
+function pathOf(name: string): string {
+  return `/usr/local/bin/${name}`;
 }
 
-export const PROGRAMS: readonly Program[] = ["buildctl", "buildkitd", "nerdctl"].map((name) => ({
-  member: `bin/${name}`,
-  path: `/usr/local/bin/${name}`,
-}));
+/** The programs that are taken out of the release. */
+export function programsOf(release: Release): readonly Program[] {
+  return PROGRAM_NAMES.map((name) => ({ release, member: `bin/${name}`, path: pathOf(name) }));
+}
 
 /** nerdctl itself. */
 export const NERDCTL = "/usr/local/bin/nerdctl";

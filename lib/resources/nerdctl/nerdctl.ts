@@ -1,37 +1,49 @@
-import { artifactNamed, neededBy, type Release, releaseOf } from "../../artifacts/catalogue.ts";
+import { neededOf, type Release } from "../../artifacts/catalogue.ts";
 import { effectOf } from "../../config/effects.ts";
-import type { Json } from "../../config/types.ts";
-import type { GuestFacts, GuestQuery, GuestStamp } from "../../guest/query.ts";
+import type { GuestFacts } from "../../guest/query.ts";
 import { sha256 } from "../../host/files.ts";
 import type { Observed } from "../../plan/types.ts";
 import { changeAt, Differences } from "../change.ts";
-import type { Job, Kind, World } from "../contract.ts";
+import type { Kind, World } from "../contract.ts";
 import { guestKind, type Sight } from "../guest_kind.ts";
 import { ownedOf } from "../owned.ts";
-import { BUILDKIT_UNIT, FILES, PROGRAMS, READ_AT_START, type TextFile, textFiles } from "./files.ts";
-import { copyPrograms, fetchEarly, type ProgramNote } from "./programs.ts";
+import {
+  copyPrograms,
+  fetchEarly,
+  notePrograms,
+  otherPrograms,
+  type Program,
+  type ProgramNotes,
+} from "../release_programs.ts";
+import {
+  BUILDKIT_UNIT,
+  FILES,
+  PROGRAM_PATHS,
+  programsOf,
+  READ_AT_START,
+  type TextFile,
+  textFiles,
+} from "./files.ts";
 
 export const ADDRESS = "nerdctl";
 const KEY = "runtime.containerd.nerdctl";
-const PATHS = PROGRAMS.map(({ path }) => path);
-const QUERY: GuestQuery = { files: FILES, stamps: PATHS, units: [BUILDKIT_UNIT] };
+const WITHOUT = `${KEY}: false does without`;
 
 /** nerdctl as wanted. */
 interface WantedNerdctl {
   readonly release: Release;
+  readonly programs: readonly Program[];
   readonly files: readonly TextFile[];
 }
 
 /** What the guest's list says of it. */
 interface NerdctlNote {
-  readonly version: string;
-  readonly programs: Readonly<Record<string, ProgramNote>>;
+  readonly programs: ProgramNotes;
 }
 
 /** nerdctl as found. */
 interface FoundNerdctl {
-  readonly version: string | undefined;
-  /** Programs that are not as they were put in, with what they are. */
+  /** Programs that are not as they were put in, with what they are: missing, changed, of another version. */
   readonly otherPrograms: Readonly<Record<string, string>>;
   /** SHA-256 of each of our files that is there. */
   readonly hashes: Readonly<Record<string, string>>;
@@ -50,15 +62,12 @@ const row = guestKind<WantedNerdctl, FoundNerdctl>({
     const wanted = wantedNerdctl(world);
     return new Map(wanted ? [[ADDRESS, wanted]] : []);
   },
-  query: () => QUERY,
+  query: () => ({ files: FILES, stamps: PROGRAM_PATHS, units: [BUILDKIT_UNIT] }),
   read: observeNerdctl,
   compare({ release, files }, observed) {
     const found = new Differences();
-    if (observed.version !== release.version) {
-      found.add(KEY, observed.version ?? "put in by half", release.version, { isTold: true });
-    }
     for (const [path, is] of Object.entries(observed.otherPrograms)) {
-      found.add(path, is, "as released", { key: KEY, isTold: true });
+      found.add(path, is, release.version, { key: KEY, isTold: true });
     }
     for (const { path, content } of files) {
       const hash = observed.hashes[path];
@@ -84,8 +93,7 @@ const row = guestKind<WantedNerdctl, FoundNerdctl>({
     }
     return found.changes;
   },
-  expected: ({ release, files }) => ({
-    version: release.version,
+  expected: ({ files }) => ({
     otherPrograms: {},
     hashes: Object.fromEntries(files.map(({ path, content }) => [path, sha256(content)])),
     notUp: undefined,
@@ -103,7 +111,7 @@ const row = guestKind<WantedNerdctl, FoundNerdctl>({
     what: "Removing nerdctl",
     ops: [
       { op: "retire-unit", unit: BUILDKIT_UNIT },
-      ...[...FILES, ...PATHS].map((path) => ({ op: "disown", path }) as const),
+      ...[...FILES, ...PROGRAM_PATHS].map((path) => ({ op: "disown", path }) as const),
       { op: "systemctl", args: ["daemon-reload"] },
     ],
     forgotten: [ADDRESS],
@@ -115,18 +123,18 @@ export const nerdctlKind: Kind<WantedNerdctl, unknown> = {
   ...row,
   compare: (desired, observed) => row.compare(desired, observed as FoundNerdctl),
   preflight: async (jobs) => {
-    for (const { job, desired } of jobs) if (desired) await fetchEarly(job, desired.release);
+    for (const { job, desired } of jobs) {
+      if (desired) await fetchEarly(job, { releases: [desired.release], without: WITHOUT });
+    }
   },
-  async apply(job, { release, files }) {
-    const before = await job.owned.read();
-    const note = before.applied[ADDRESS] as NerdctlNote | undefined;
-    const programs = note?.version === release.version ? note.programs : {};
-    const arrived = await copyPrograms(job, { release, noted: programs });
+  async apply(job, { release, programs, files }) {
+    const note = (await job.owned.read()).applied[ADDRESS] as NerdctlNote | undefined;
+    const arrived = await copyPrograms(job, { programs, noted: note?.programs ?? {}, without: WITHOUT });
     job.progress("putting nerdctl and BuildKit in their places");
     await job.owned.run({
       what: "Putting in nerdctl",
       // Until all of it is there, nothing is known of the programs: another apply looks at each again.
-      claimed: { [ADDRESS]: { version: "", programs: {} } },
+      claimed: { [ADDRESS]: { programs: {} } },
       ops: [
         ...arrived.map((file) => ({ op: "own-arrived", ...file, mode: "0755" }) as const),
         ...files.map((file) => ({ op: "own", file }) as const),
@@ -136,49 +144,25 @@ export const nerdctlKind: Kind<WantedNerdctl, unknown> = {
       ],
       timeoutMs: 180_000,
     }, job.signal);
-    await noteStamps(job, release);
+    await job.owned.run({
+      what: `Noting nerdctl ${release.version}`,
+      ops: [],
+      applied: { [ADDRESS]: { programs: await notePrograms(job, programs) } },
+    }, job.signal);
   },
 };
 
 function wantedNerdctl({ machine }: World): WantedNerdctl | undefined {
-  if (!machine || !neededBy(machine).includes(ADDRESS)) return undefined;
-  const release = releaseOf(artifactNamed(ADDRESS), { arch: machine.vm.arch });
-  return { release, files: textFiles(machine) };
+  const release = machine && neededOf(ADDRESS, machine);
+  return release && { release, programs: programsOf(release), files: textFiles(machine) };
 }
 
-/** Notes by which stamps the programs will be known again: reading them each time would take seconds. */
-async function noteStamps(job: Job, release: Release): Promise<void> {
-  const facts = await (await job.guest()).look({ stamps: PATHS }, { signal: job.signal });
-  const { files } = await job.owned.read();
-  const programs = Object.fromEntries(PATHS.flatMap((path): [string, Json][] => {
-    const stamp = facts.stamp(path);
-    return stamp.state === "present"
-      ? [[path, { digest: files[path] ?? "", stamp: stampText(stamp.value) }]]
-      : [];
-  }));
-  await job.owned.run({
-    what: "Noting nerdctl",
-    ops: [],
-    applied: { [ADDRESS]: { version: release.version, programs } },
-  }, job.signal);
-}
-
-/** A stamp as it is noted. */
-export function stampText({ mode, owner, sizeBytes, changed }: GuestStamp): string {
-  return `${mode} ${owner} ${sizeBytes} ${changed}`;
-}
-
-function observeNerdctl({ facts, note }: Sight): Observed<FoundNerdctl> {
+function observeNerdctl({ facts, note }: Sight, wanted: WantedNerdctl | undefined): Observed<FoundNerdctl> {
   const unit = facts.unit(BUILDKIT_UNIT);
   if (unit.state === "unknown") return unit;
-  const noted = note as NerdctlNote | undefined;
-  const otherPrograms: Record<string, string> = {};
-  for (const path of PATHS) {
-    const stamp = facts.stamp(path);
-    if (stamp.state === "unknown") return stamp;
-    if (stamp.state === "absent") otherPrograms[path] = "missing";
-    else if (noted?.programs[path]?.stamp !== stampText(stamp.value)) otherPrograms[path] = "changed";
-  }
+  const noted = (note as NerdctlNote | undefined)?.programs ?? {};
+  const others = otherPrograms(facts, wanted?.programs ?? [], noted);
+  if ("unknown" in others) return { state: "unknown", reason: others.unknown };
   const hashes: Record<string, string> = {};
   for (const path of FILES) {
     const fact = facts.file(path);
@@ -194,8 +178,7 @@ function observeNerdctl({ facts, note }: Sight): Observed<FoundNerdctl> {
     state: "present",
     owned: true,
     value: {
-      version: noted?.version === "" ? undefined : noted?.version,
-      otherPrograms,
+      otherPrograms: others,
       hashes,
       notUp: isUp
         ? undefined

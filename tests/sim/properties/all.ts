@@ -1,5 +1,6 @@
 import * as approval from "./approval.ts";
 import * as care from "./care.ts";
+import * as cni from "./cni.ts";
 import * as convergence from "./convergence.ts";
 import * as drift from "./drift.ts";
 import * as engines from "./engines.ts";
@@ -49,6 +50,8 @@ export const PROPERTIES: readonly AnyProperty[] = [
   care.commands,
   engines.switching,
   engines.oneEngine,
+  cni.rivals,
+  cni.plugins,
   takenOver.hostChange,
   takenOver.closed,
   takenOver.secrets,

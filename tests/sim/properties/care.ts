@@ -185,6 +185,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   "ca": ["vm"],
   "engine:docker": ["vm", "folders", "user", "ca"],
   "engine:containerd": ["vm", "folders", "ca"],
+  "cni": ["vm", "folders"],
   "nerdctl": ["vm", "engine:containerd"],
   "login": ["vm", "user"],
   "provision": ["vm", "folders"],
