@@ -1,7 +1,7 @@
 import { type Finding, show } from "./finding.ts";
 import { isList } from "./json.ts";
 import type { Path } from "./path.ts";
-import type { Json, Machine } from "./types.ts";
+import type { CniSettings, Json, Machine } from "./types.ts";
 
 /** Versions of CNI's format that there are (its SPEC.md, "Released versions"). */
 const VERSIONS: readonly string[] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
@@ -9,10 +9,26 @@ const VERSIONS: readonly string[] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0"
 /** What a network and the type of a plugin may be called (CNI's SPEC.md, "Section 1"; libcni's pkg/utils). */
 const NAME = /^[a-zA-Z0-9][\w.-]*$/;
 
-/** Holds an own list of plugins against CNI's format: containerd says what is wrong with one only in its journal. */
-export function checkCni({ cni: { network } }: Machine): Finding[] {
-  if (network.kind !== "own") return [];
-  const { cniVersion, name, plugins } = network.conflist;
+/**
+ * Holds an own list of plugins against CNI's format: containerd says what is wrong with one only in its journal. And the
+ * version of a release against where plugins are to come from.
+ */
+export function checkCni({ cni }: Machine): Finding[] {
+  return [...checkVersion(cni), ...cni.network.kind === "own" ? checkConflist(cni.network.conflist) : []];
+}
+
+function checkVersion({ plugins: { source, version } }: CniSettings): Finding[] {
+  if (source === "release" || version === undefined) return [];
+  return [{
+    path: ["cni", "plugins", "version"],
+    at: "key",
+    message: "A version names a release, and the plugins are to come from Debian's package",
+    remedy: 'Remove it, or write "source: release"',
+  }];
+}
+
+function checkConflist(conflist: Readonly<Record<string, Json>>): Finding[] {
+  const { cniVersion, name, plugins } = conflist;
   const at: Path = ["cni", "network", "conflist"];
   return [
     ...checkText(cniVersion, {

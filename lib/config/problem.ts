@@ -24,8 +24,10 @@ export function sortProblems(problems: readonly Problem[], file: string): Proble
       compareTexts(order(a), order(b)) || a.at.line - b.at.line || a.at.column - b.at.column
     )
     .filter((problem) => {
-      // The same place may have two paths: an entry has another index in the file alone than after merging
-      const key = `${problem.at.file}:${problem.at.line}:${problem.at.column} ${problem.message}`;
+      const { at, message, remedy } = problem;
+      // The same place may have two paths: an entry has another index in the file alone than after merging. Several keys
+      // that are missing in one map have one place, too: their remedies tell them apart.
+      const key = JSON.stringify([at.file, at.line, at.column, message, remedy]);
       if (known.has(key)) return false;
       known.add(key);
       return true;

@@ -323,3 +323,13 @@ Deno.test("loadMachines() refuses a folder of machines whose sockets would not f
   Deno.env.set("MACHINE_HOME", `/${"x".repeat(45)}`);
   assert.equal((await host.load("name: dev")).ok, true);
 });
+
+Deno.test("loadMachines() names every key that is missing in one map", async () => {
+  await using host = await makeTestHost();
+  const problems = await problemsOf(host, "name: dev\nvm: {disks: [{}]}\n");
+  assert.deepEqual(problems.map(({ path }) => path), [
+    "vm.disks[0].name",
+    "vm.disks[0].size",
+    "vm.disks[0].target",
+  ]);
+});

@@ -49,3 +49,36 @@ Deno.test("cni.* refuses what is no network, no source and no version", async ()
   ];
   for (const keys of wrong) assert.equal((await host.load(`cni: ${keys}`)).ok, false, keys);
 });
+
+/** What is wrong with keys of `cni`, each with its place in them and its remedy. */
+const WRONG: readonly (readonly [keys: string, problems: readonly string[]])[] = [
+  ["{plugins: {source: package, version: v1.7.1}}", [
+    "cni.plugins.version: A version names a release, and the plugins are to come from Debian's package; Remove it, or " +
+    'write "source: release"',
+  ]],
+  ["{network: {conflist: {}}}", [
+    'cni.network.conflist.cniVersion: Is missing; Add "cniVersion: 1.0.0"',
+    'cni.network.conflist.name: Is missing; Add "name: machine"',
+    'cni.network.conflist.plugins: Is missing; Add "plugins: [{type: bridge}]"',
+  ]],
+  ["{network: {conflist: {cniVersion: 9, name: a/b, plugins: []}}}", [
+    'cni.network.conflist.cniVersion: 9 is not a version of CNI\'s format; Write one like "1.0.0"',
+    'cni.network.conflist.name: "a/b" is not a name of letters, digits, dots, dashes and underscores; Write one like ' +
+    '"machine"',
+    'cni.network.conflist.plugins: Must be a list of at least one plugin; Write "[{type: bridge}]"',
+  ]],
+  ["{network: {conflist: {cniVersion: 1.0.0, name: a, plugins: [{type: ../sh}, 3, {}]}}}", [
+    'cni.network.conflist.plugins[0].type: "../sh" is not the name of a plugin; Write one like "bridge"',
+    'cni.network.conflist.plugins[1]: A plugin is a map with its type, not 3; Write "{type: bridge}"',
+    'cni.network.conflist.plugins[2].type: Is missing; Add "type: bridge"',
+  ]],
+];
+for (const [keys, problems] of WRONG) {
+  Deno.test(`checkCni() says what is wrong with ${keys}`, async () => {
+    await using host = await makeTestHost();
+    const loaded = await host.load(`cni: ${keys}`);
+    assert.ok(!loaded.ok);
+    const told = loaded.problems.map(({ path, message, remedy }) => `${path}: ${message}; ${remedy}`);
+    assert.deepEqual(told.toSorted(), problems.toSorted());
+  });
+}

@@ -276,3 +276,16 @@ Deno.test("pluginsOf() finds the plugins of a network and of its addresses, and 
   assert.deepEqual(pluginsOf(own(plugins)), [...ALWAYS, "dhcp", "tuning", "vlan"].sort());
   assert.deepEqual(pluginsOf(own(["x", null, ["y"], { type: 1, ipam: "z" }])), ALWAYS);
 });
+
+Deno.test("a plugin that the user's files bring, too, is nobody's to write twice", () =>
+  withHome(async () => {
+    const file = (path: string) => ({ path, content: "mine", owner: "root:root", mode: "0755" });
+    const refusal = async (machine: Machine, path: string) => {
+      const world = worldOf({ machine: { ...machine, files: [file(path)] } });
+      return cniKind.refusal!(world, (await cniKind.desired(world)).get("cni")!);
+    };
+    const both = await refusal(machineWith(RELEASE), "/opt/cni/bin/bridge");
+    assert.match(both ?? "", /"files" brings \/opt\/cni\/bin\/bridge/);
+    assert.equal(await refusal(machineWith(RELEASE), "/opt/cni/bin/mine"), undefined);
+    assert.equal(await refusal(machineWith({}), "/opt/cni/bin/bridge"), undefined);
+  }));

@@ -105,6 +105,10 @@ const row = guestKind<WantedCni, FoundCni>({
     otherPrograms: {},
     spare: [],
   }),
+  refusal: ({ machine }, { programs }) => {
+    const both = machine?.files.find(({ path }) => programs.some((program) => program.path === path));
+    return both && `"files" brings ${both.path}, and so does the release of plugins: take one of them out`;
+  },
   removal: () => ({ effect: effectOf(KEY) }),
   // Together with what else is applied, this is done by `apply` below.
   change: () => Promise.reject(new Error("cni is applied in several changes")),
