@@ -10,11 +10,12 @@ export interface CommandOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string | Uint8Array<ArrayBuffer>;
-  /** When it is killed; 5 minutes when left out. */
+  /** When it is killed; 10 minutes when left out. */
   readonly timeoutMs?: number;
 }
 
-const TIMEOUT_MS = 300_000;
+/** An image may be built first, beside other machines that are emulated. */
+const TIMEOUT_MS = 600_000;
 
 /** A command that runs. */
 export interface Running {
