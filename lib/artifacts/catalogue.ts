@@ -51,7 +51,7 @@ export const CATALOGUE: readonly Artifact[] = [
   {
     name: "cni-plugin-flannel",
     purpose: "the plugin that joins containers to flannel's network",
-    version: "1.7.1-flannel1",
+    version: "1.9.1-flannel1",
     arches: ["x86_64", "aarch64"],
     folder: ({ version }) => `flannel-io/cni-plugin/releases/download/v${version}`,
     file: (blanks) => flannelArchive(blanks),

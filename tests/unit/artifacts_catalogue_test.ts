@@ -66,19 +66,19 @@ const CNI_ROWS: readonly (readonly [name: string, arch: Arch, path: string, chec
   [
     "cni-plugin-flannel",
     "x86_64",
-    "flannel-io/cni-plugin/releases/download/v1.7.1-flannel1/cni-plugin-flannel-linux-amd64-v1.7.1.tgz",
+    "flannel-io/cni-plugin/releases/download/v1.9.1-flannel1/cni-plugin-flannel-linux-amd64-v1.9.1.tgz",
     ".sha512",
   ],
   [
     "cni-plugin-flannel",
     "aarch64",
-    "flannel-io/cni-plugin/releases/download/v1.7.1-flannel1/cni-plugin-flannel-linux-arm64-v1.7.1.tgz",
+    "flannel-io/cni-plugin/releases/download/v1.9.1-flannel1/cni-plugin-flannel-linux-arm64-v1.9.1.tgz",
     ".sha512",
   ],
 ];
 for (const [name, arch, path, ending] of CNI_ROWS) {
   Deno.test(`${name} is where its releases for ${arch} are`, () => {
-    const version = name === "cni-plugins" ? "1.7.1" : "1.7.1-flannel1";
+    const version = name === "cni-plugins" ? "1.7.1" : "1.9.1-flannel1";
     const release = releaseOf(artifactNamed(name), { arch, version });
     assert.deepEqual([release.path, release.checksumPath], [path, `${path}${ending}`]);
   });

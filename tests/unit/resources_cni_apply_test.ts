@@ -161,7 +161,7 @@ Deno.test("flannel's network wants the plugins of both releases", () =>
       });
       assert.deepEqual(fetched, [
         `cni-plugins-linux-${word}-v${VERSION}.tgz`,
-        `cni-plugin-flannel-linux-${word}-v${VERSION}.tgz`,
+        `cni-plugin-flannel-linux-${word}-v1.9.1.tgz`,
       ]);
       assert.deepEqual(unpacked, [...ALWAYS, `flannel-${word}`]);
       assert.deepEqual(doneIn(guest.ops()), [
@@ -195,6 +195,24 @@ for (
       assert.deepEqual(doneIn(there.guest.ops()), [`write ${CONFLIST}`, `drop-bridge ${BRIDGE}`]);
     }));
 }
+
+Deno.test("a plugin that could not be looked at is not called missing, and nothing is written", () =>
+  withHome(async () => {
+    const machine = machineWith({ network: ownNetwork("calico") });
+    const path = pluginPaths(machine).find((one) => one.endsWith("/calico"))!;
+    const facts = whole(machine, { files: { [CONFLIST]: null } });
+    const guest = guestOf({
+      ...facts,
+      stamp: (one) => one === path ? { state: "unknown", reason: "Input/output error" } : facts.stamp(one),
+    });
+    await assert.rejects(
+      cniKind.apply(jobWith(guest, worldWith(machine)), await wantedOf(worldWith(machine))),
+      {
+        message: `It is not known whether ${path} is there: Input/output error`,
+      },
+    );
+    assert.deepEqual(doneIn(guest.ops()).filter((name) => name.includes(CONFLIST)), []);
+  }));
 
 Deno.test("a machine without a network of ours loses conflist and bridge, and keeps the plugins of releases", () =>
   withHome(async () => {

@@ -217,7 +217,8 @@ function observeCni({ facts, note }: Sight, wanted: WantedCni | undefined): Obse
   const programs = wanted?.programs ?? [];
   const differing = otherPrograms(facts, programs, noted);
   if ("unknown" in differing) return { state: "unknown", reason: differing.unknown };
-  const { files } = ownedOf(facts);
+  const owned = ownedOf(facts);
+  const { files } = owned;
   if (note === undefined && !(CONFLIST in files)) return { state: "absent" };
   const hash = file.state === "present" ? file.value.sha256 : undefined;
   return {
@@ -229,7 +230,7 @@ function observeCni({ facts, note }: Sight, wanted: WantedCni | undefined): Obse
         ? (note as CniNote | undefined)?.network
         : undefined,
       otherPrograms: differing,
-      spare: spareOf(ourPlugins(ownedOf(facts)), programs),
+      spare: spareOf(ourPlugins(owned), programs),
     },
   };
 }
@@ -250,7 +251,13 @@ function spareOf(ours: readonly string[], programs: readonly Program[]): readonl
 /** A network whose plugins are missing would fail at every container's start: it is not put in. */
 async function requirePlugins(job: Job, { paths }: WantedCni): Promise<void> {
   const facts = await (await job.guest()).look({ stamps: paths }, { signal: job.signal });
-  const missing = paths.filter((path) => facts.stamp(path).state !== "present");
+  const missing = paths.filter((path) => {
+    const stamp = facts.stamp(path);
+    if (stamp.state === "unknown") {
+      throw new UserError(`It is not known whether ${path} is there: ${stamp.reason}`);
+    }
+    return stamp.state === "absent";
+  });
   if (missing.length === 0) return;
   throw new UserError(`The network needs plugins that the guest has not: ${missing.join(", ")}`, {
     hint: "cni.plugins.source says where CNI's own come from; others come by files or provision",
